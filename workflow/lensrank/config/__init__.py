@@ -1,0 +1,1 @@
+"""The configuration: its model, its reading, and the pages generated from it."""

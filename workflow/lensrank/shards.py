@@ -1,0 +1,241 @@
+"""A shard: some thousand images of one data set in an HDF5 file. Takes arrays, gives them back as they were.
+
+| data set | shape | type | meaning |
+|---|---|---|---|
+| `image` | (n, height, width, band) | float32 | the FITS values |
+| `id` | (n) | UTF-8 | the image's ID |
+| `ra`, `dec` | (n) | float64 | degrees, NaN where unknown |
+| `flags` | (n) | uint32 | bits of `lensrank.flags.Flag` |
+| `pixel_digest` | (n) | uint64 | hash of the image's pixels, to find the same image elsewhere |
+
+Chunks carry a Fletcher-32 checksum, so that a byte that flipped on disk is noticed when it is read. There are no
+labels: truth is joined later, so that a corrected truth table touches no pixel.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import h5py
+import numpy as np
+
+from lensrank.errors import ShardError
+from lensrank.files import new_digest, replacing
+
+FORMAT_VERSION = 1
+CHUNK_IMAGES = 64
+COLUMNS = ("id", "ra", "dec", "flags", "pixel_digest")
+
+
+@dataclass(frozen=True)
+class ShardTable:
+    """Everything about a shard but its pixels.
+
+    Attributes:
+        id: (n,) str objects.
+        ra: (n,) float64, degrees.
+        dec: (n,) float64, degrees.
+        flags: (n,) uint32.
+        pixel_digest: (n,) uint64.
+        bands: names of the channels in order.
+        shape: (height, width) in pixels.
+        digest: hexadecimal digest of the content, the one beside the shard.
+    """
+
+    id: np.ndarray
+    ra: np.ndarray
+    dec: np.ndarray
+    flags: np.ndarray
+    pixel_digest: np.ndarray
+    bands: tuple[str, ...]
+    shape: tuple[int, int]
+    digest: str
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+
+def pixel_digest(image: np.ndarray) -> int:
+    """64-bit hash of an image's float32 pixels, the same on every machine."""
+    pixels = np.ascontiguousarray(image, dtype="<f4")
+    return int.from_bytes(hashlib.blake2b(pixels.data, digest_size=8).digest(), "little")
+
+
+class ShardWriter:
+    """Writes a shard under a temporary name and renames it when the `with` block ends well.
+
+    Args:
+        path: the shard to make.
+        bands: names of the channels.
+        shape: (height, width) in pixels.
+        source: where the images come from, for the record.
+
+    After the block, `digest` is the content digest.
+    """
+
+    def __init__(self, path: str | Path, bands: Sequence[str], shape: tuple[int, int], source: str) -> None:
+        self.path = Path(path)
+        self.bands = tuple(bands)
+        self.shape = shape
+        self.source = source
+        self.digest = ""
+        self._columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+
+    def __enter__(self) -> Self:
+        self._replacing = replacing(self.path)
+        self._file = h5py.File(self._replacing.__enter__(), "w", libver="latest")
+        height, width = self.shape
+        self._images = self._file.create_dataset(
+            "image",
+            shape=(0, height, width, len(self.bands)),
+            maxshape=(None, height, width, len(self.bands)),
+            chunks=(CHUNK_IMAGES, height, width, len(self.bands)),
+            dtype="<f4",
+            fletcher32=True,
+        )
+        return self
+
+    def append(
+        self, images: np.ndarray, ids: Sequence[str], ra: Sequence[float], dec: Sequence[float], flags: Sequence[int]
+    ) -> None:
+        """Add rows; multiples of `CHUNK_IMAGES` rows are written fastest.
+
+        Args:
+            images: (m, height, width, band) float32.
+            ids, ra, dec, flags: m values each; degrees for the positions.
+        """
+        done, more = len(self._columns["id"]), len(ids)
+        self._images.resize(done + more, axis=0)
+        self._images[done:] = images
+        digests = [pixel_digest(image) for image in images]
+        for name, values in zip(COLUMNS, (ids, ra, dec, flags, digests), strict=True):
+            self._columns[name].extend(values)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        except BaseException as failure:
+            self._file.close()
+            self._replacing.__exit__(type(failure), failure, failure.__traceback__)
+            raise
+        self._file.close()
+        self._replacing.__exit__(kind, error, trace)
+
+    def _finish(self) -> None:
+        columns = {
+            "id": np.array(self._columns["id"], dtype=object),
+            "ra": np.array(self._columns["ra"], dtype="<f8"),
+            "dec": np.array(self._columns["dec"], dtype="<f8"),
+            "flags": np.array(self._columns["flags"], dtype="<u4"),
+            "pixel_digest": np.array(self._columns["pixel_digest"], dtype="<u8"),
+        }
+        for name, values in columns.items():
+            write_column(self._file, name, values)
+        self.digest = _content_digest(columns, self.bands, self.shape)
+        self._file.attrs.update(
+            format_version=FORMAT_VERSION, bands=list(self.bands), source=self.source, digest=self.digest
+        )
+
+
+def read_table(path: str | Path) -> ShardTable:
+    """Read all of a shard but its pixels, and check it against its own digest.
+
+    Raises:
+        ShardError: the file is no shard of this format, or is damaged.
+    """
+    with _open(path) as file:
+        columns = {name: file[name].asstr()[:] if name == "id" else file[name][:] for name in COLUMNS}
+        bands = tuple(str(band) for band in file.attrs["bands"])
+        shape = (int(file["image"].shape[1]), int(file["image"].shape[2]))
+        digest = str(file.attrs["digest"])
+    if _content_digest(columns, bands, shape) != digest:
+        raise _damaged(path, "its rows do not have the digest that was written with them")
+    return ShardTable(**columns, bands=bands, shape=shape, digest=digest)
+
+
+def iterate_images(path: str | Path, batch: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Stream a shard's pixels.
+
+    Args:
+        path: the shard.
+        batch: images at a time.
+
+    Yields:
+        (row of the first image, (≤ batch, height, width, band) float32). Each array is the caller's to keep.
+
+    Raises:
+        ShardError: the file is no shard of this format, or is damaged.
+    """
+    with _open(path) as file:
+        dataset = file["image"]
+        for start in range(0, len(dataset), batch):
+            yield start, dataset[start : start + batch]
+
+
+def read_images(path: str | Path, rows: np.ndarray, into: np.ndarray) -> None:
+    """Read some images of a shard into an array that is there already.
+
+    Args:
+        path: the shard.
+        rows: (m,) int, ascending.
+        into: (m, height, width, band) float32, filled in the order of `rows`.
+
+    Raises:
+        ShardError: the file is no shard of this format, or is damaged.
+    """
+    for start, images in iterate_images(path, 4 * CHUNK_IMAGES):
+        first, last = np.searchsorted(rows, [start, start + len(images)])
+        into[first:last] = images[rows[first:last] - start]
+
+
+def write_column(file: h5py.Group, name: str, values: np.ndarray) -> None:
+    """Write one value per image with a checksum; text as UTF-8 of fixed length, which filters can protect."""
+    if values.dtype == object:
+        encoded = [str(value).encode() for value in values]
+        dtype: Any = h5py.string_dtype(length=max(map(len, encoded), default=1) or 1)
+        values = np.array(encoded, dtype=dtype)
+    file.create_dataset(name, data=values, chunks=(max(len(values), 1),), maxshape=(None,), fletcher32=True)
+
+
+class _open:
+    """Open a shard for reading and turn HDF5's errors into a `ShardError` that names the file."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> h5py.File:
+        try:
+            self.file = h5py.File(self.path, "r")
+        except OSError as error:
+            raise _damaged(self.path, str(error)) from error
+        version = self.file.attrs.get("format_version")
+        if version != FORMAT_VERSION:
+            self.file.close()
+            raise _damaged(self.path, f"format version {version!r}, expected {FORMAT_VERSION}")
+        return self.file
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.file.close()
+        if isinstance(error, OSError | KeyError | RuntimeError):
+            raise _damaged(self.path, str(error)) from error
+
+
+def _damaged(path: str | Path, what: str) -> ShardError:
+    return ShardError(f"{path}: not a shard that can be read: {what}. Delete it and run again; it will be made anew.")
+
+
+def _content_digest(columns: dict[str, np.ndarray], bands: Sequence[str], shape: tuple[int, int]) -> str:
+    digest = new_digest()
+    digest.update(repr((FORMAT_VERSION, tuple(bands), tuple(shape))).encode())
+    for name in COLUMNS:
+        values = columns[name]
+        digest.update("\0".join(values).encode() if name == "id" else np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,18 @@
+"""Versions of the steps whose results are costly; a rule carries its step's version in `params`.
+
+Raise a version when the step gives other results for the same input. That, and nothing else about the code, makes
+Snakemake run the step again: touching, moving or commenting a file does not.
+"""
+
+STEP_VERSIONS = {
+    "simulate": 1,
+    "index": 1,
+    "ingest": 1,
+    "split": 1,
+    "train": 1,
+    "evaluate": 1,
+    "score": 1,
+    "rank": 1,
+    "figures": 1,
+    "summary": 1,
+}
