@@ -1,7 +1,7 @@
 """Every key of the configuration, its type, its default and what it means. The README and the schema come from here."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -14,6 +14,12 @@ class Settings(BaseModel):
     """Base of all sections: unknown keys are refused, values are never changed after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty(cls, value: Any) -> Any:
+        # YAML reads a section with nothing below its name as null.
+        return {} if value is None else value
 
 
 class Cutout(Settings):
@@ -165,7 +171,7 @@ class Model(Training):
     weights: Path | None = Field(None, description="Local file of ImageNet weights for a keras.applications network.")
     image_size: int | None = Field(None, gt=0, description="Resize to so many pixels a side inside the model.")
     dropout: float = Field(0.2, ge=0, lt=1, description="Dropout before the last layer of a keras.applications one.")
-    augmentation: Augmentation = Augmentation()
+    augmentation: Augmentation = Field(Augmentation(), description="What differs from the section of this name.")
 
 
 class Scoring(Settings):
@@ -219,12 +225,13 @@ class Config(Settings):
     catalogue: Catalogue = Field(Catalogue(), description="What is written.")
     evaluation: Evaluation = Field(Evaluation(), description="Figures of merit.")
 
-    @model_validator(mode="after")
-    def _distinct(self) -> "Config":
-        for key, values in (("bands", self.bands), ("seeds", self.seeds)):
-            if len(set(values)) < len(values):
-                raise ValueError(f"{key}: {list(values)} names one twice")
-        return self
+    @field_validator("bands", "seeds")
+    @classmethod
+    def _distinct(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        for value in values:
+            if values.count(value) > 1:
+                raise ValueError(f"{value!r} stands twice")
+        return values
 
     @property
     def trained_models(self) -> tuple[str, ...]:

@@ -1,0 +1,48 @@
+# Each target builds .venv in the checkout first. PYTHON=python3.12 chooses the interpreter.
+SHELL := /bin/bash
+PYTHON ?=
+export PYTHON
+BIN := $(CURDIR)/.venv/bin
+CORES ?= all
+
+.PHONY: help environment demo test lint format lock docs clean
+
+help:
+	@echo "make demo    a simulated survey from images to the ranked catalogue, in minutes, without data"
+	@echo "make test    all tests"
+	@echo "make lint    ruff, snakefmt, mypy and snakemake --lint"
+	@echo "make docs    write config/README.md and config/schema.json anew from the code"
+	@echo "make lock    resolve the dependencies anew (needs uv)"
+
+environment:
+	@envs/build.sh
+
+demo: environment
+	@$(BIN)/snakemake --workflow-profile profiles/local --cores $(CORES) --configfile config/demo.yaml
+
+test: environment
+	@$(BIN)/python -m pytest
+
+lint: environment
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/mypy
+	$(BIN)/snakemake --lint --configfile config/demo.yaml
+
+format: environment
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+docs: environment
+	$(BIN)/python scripts/document_config.py --readme config/README.md --schema config/schema.json
+
+lock:
+	uv pip compile pyproject.toml --extra develop --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet --output-file envs/cpu.lock
+	uv pip compile pyproject.toml --extra develop --extra gpu --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet --output-file envs/gpu.lock
+
+clean:
+	rm -rf .venv .snakemake results/demo
