@@ -17,9 +17,17 @@ class ArchiveError(LensrankError):
     """An archive is damaged, or one of its members may not be read."""
 
 
+class DataError(LensrankError):
+    """A data set holds nothing that can be used."""
+
+
 class ShardError(LensrankError):
     """A shard or a score file is missing rows, damaged, or not the one that was asked for."""
 
 
 class TrainingError(LensrankError):
     """A network cannot be trained on this machine or on these data."""
+
+
+class ModelError(LensrankError):
+    """A network cannot be built for these images, or a trained model cannot be loaded."""
