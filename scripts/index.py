@@ -1,0 +1,21 @@
+"""Find the images of a data set, decide which shard each lies in, and say what was found before hours are spent."""
+
+import argparse
+from pathlib import Path
+
+from lensrank.cli import run
+from lensrank.index import IndexSettings, index
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=Path, required=True, help="folder, archive or re-pack")
+    parser.add_argument("--settings", required=True, help="JSON: name, dataset, bands, cutout, shard_size")
+    parser.add_argument("--output", type=Path, required=True, help="folder for lists, rejects and summary")
+    parser.add_argument("--memory", type=Path, required=True, help="folder that is kept between runs")
+    options = parser.parse_args()
+    index(options.images, IndexSettings.model_validate_json(options.settings), options.output, options.memory)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,164 @@
+"""What the index found, for a human to read before GPU hours are spent."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lensrank.config.settings import Dataset
+from lensrank.contents import Found
+from lensrank.errors import DataError
+from lensrank.grouping import Grouping
+from lensrank.lists import Row
+from lensrank.rejects import Reject
+from lensrank.rejects import describe as describe_rejects
+
+MAX_FOLDERS = 40
+EXAMPLES = 5
+
+
+class FileCounts:
+    """Counts of the images' files by folder and band, and of the images that were found more than once."""
+
+    def __init__(self) -> None:
+        self.copied = 0
+        self._files: Counter[tuple[str, str]] = Counter()
+
+    def add(self, row: Row, bands: Sequence[str]) -> None:
+        """Count an image."""
+        self.copied += bool(row.flags)
+        for band, file in zip(bands, row.files, strict=True):
+            self._files[_folder(file.path), band] += 1
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Folder, band and number of files; where there are too many folders, of the folders above them."""
+        counts = self._files
+        while len({folder for folder, _ in counts}) > MAX_FOLDERS:
+            deepest = max(_depth(folder) for folder, _ in counts)
+            shorter: Counter[tuple[str, str]] = Counter()
+            for (folder, band), number in counts.items():
+                shorter[_folder(folder[:-1]) if _depth(folder) == deepest else folder, band] += number
+            counts = shorter
+        return [
+            {"folder": folder or "./", "band": band, "files": number}
+            for (folder, band), number in sorted(counts.items())
+        ]
+
+
+def summarise(
+    images: Path,
+    name: str,
+    dataset: Dataset,
+    truth: Path | None,
+    found: Found,
+    grouping: Grouping,
+    counts: FileCounts,
+    rejects: Sequence[Reject],
+) -> dict[str, Any]:
+    """Put the summary together, as it is written to `summary.json`.
+
+    Raises:
+        TruthError: the truth table cannot be used.
+    """
+    return {
+        "dataset": name,
+        "images_path": str(images),
+        "images": len(grouping),
+        "folders": counts.rows(),
+        "passed_over": dict(sorted(found.passed.items())),
+        "archives_not_followed": sorted(found.archives),
+        "files_of_other_bands": grouping.other_bands,
+        "images_found_more_than_once": counts.copied,
+        "rejects": dict(sorted(Counter(reject.reason for reject in rejects).items())),
+        "truth": None if truth is None else _labels(truth, dataset, grouping),
+    }
+
+
+def describe(summary: dict[str, Any]) -> str:
+    """The summary as text."""
+    lines = [
+        f"Data set {summary['dataset']}: {summary['images']:,} images in {summary['shards']:,} shards of at most "
+        f"{summary['shard_size']:,}, from {summary['images_path']}",
+        *(f"  {row['files']:>10,} files of {row['band']} in {row['folder']}" for row in summary["folders"]),
+    ]
+    if number := summary["images_found_more_than_once"]:
+        lines.append(f"  found more than once, with equal bytes, and given one row with a flag: {number:,}")
+    if number := summary["files_of_other_bands"]:
+        lines.append(f"  files of these images that hold other bands, and are not read: {number:,}")
+    lines.append("Passed over:" if summary["passed_over"] else "Passed over: nothing")
+    lines += [f"  {number:>10,} {kind}" for kind, number in summary["passed_over"].items()]
+    if archives := summary["archives_not_followed"]:
+        lines.append(f"  {len(archives):>10,} archives ({_examples(archives)}): to read one, let `images` name it")
+    lines.append(describe_rejects(Counter(summary["rejects"])).capitalize())
+    text = "\n".join(lines + _describe_truth(summary["truth"])) + "\n"
+    # Names of folders may be no text.
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def check_any_images(
+    images: Path, dataset: Dataset, bands: Sequence[str], found: Found, rejects: Sequence[Reject], number: int
+) -> None:
+    """Refuse a data set in which there is not one image.
+
+    Raises:
+        DataError: naming what was found instead.
+    """
+    if number:
+        return
+    hints = [f"pattern {dataset.pattern}", f"bands {', '.join(bands)}"]
+    hints += [f"{reject.file}: {reject.detail}" for reject in rejects[:EXAMPLES]]
+    hints += [f"{count:,} files passed over as {kind}" for kind, count in found.passed.items()]
+    hints += [f"an archive, {path}: let `images` name it" for path in sorted(found.archives)[:EXAMPLES]]
+    raise DataError(
+        f"{images}: not one image that can be used. What was looked for and found:\n  " + "\n  ".join(hints)
+    )
+
+
+def _labels(truth: Path, dataset: Dataset, grouping: Grouping) -> dict[str, Any]:
+    # Only here: pandas takes long to import, and many data sets have no truth.
+    from lensrank.truth import read_truth
+
+    labels = read_truth(truth, dataset)["label"]
+    ids = set(grouping.ids)
+    with_image = labels.index.isin(ids)
+    without_label = sorted(ids.difference(labels.index))
+    without_image = sorted(labels.index[~with_image])
+    matched = labels[with_image]
+    return {
+        "path": str(truth),
+        "label": dataset.label,
+        "labels": len(labels),
+        "matched": len(matched),
+        "lens_fraction": float(matched.mean()) if len(matched) else None,
+        "labels_without_image": {"number": len(without_image), "examples": without_image[:EXAMPLES]},
+        "images_without_label": {"number": len(without_label), "examples": without_label[:EXAMPLES]},
+    }
+
+
+def _describe_truth(truth: dict[str, Any] | None) -> list[str]:
+    if truth is None:
+        return ["Truth: none"]
+    lines = [f"Truth: {truth['path']} (label: {truth['label']})", f"  images with a label: {truth['matched']:,}"]
+    if truth["lens_fraction"] is not None:
+        lines[-1] += f", {truth['lens_fraction']:.2%} of them lenses"
+    for key, what in (
+        ("images_without_label", "images without a label"),
+        ("labels_without_image", "labels without an image"),
+    ):
+        number, examples = truth[key]["number"], truth[key]["examples"]
+        lines.append(f"  {what}: {number:,}" + (f" ({_examples(examples, number)})" if number else ""))
+    return lines
+
+
+def _examples(names: Sequence[str], number: int | None = None) -> str:
+    more = (len(names) if number is None else number) > EXAMPLES
+    return ", ".join(names[:EXAMPLES]) + (", …" if more else "")
+
+
+def _folder(path: str) -> str:
+    """The folder or archive that a path lies in, with the character that ends it."""
+    return path[: max(path.rfind("/"), path.rfind("!")) + 1]
+
+
+def _depth(folder: str) -> int:
+    return folder.count("/") + folder.count("!")

@@ -1,0 +1,88 @@
+"""Lists of the images of a shard: what `index` decides and `ingest` follows, one CSV file and one digest per shard."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from lensrank.contents import DataFile
+from lensrank.errors import ShardError
+from lensrank.files import new_digest, replacing, write_text
+from lensrank.tables import ENCODING, ERRORS, read_table
+
+
+class Row(NamedTuple):
+    """One image of a shard.
+
+    Attributes:
+        id: the image's ID.
+        flags: what the index knows to be odd about it.
+        others: paths of further files of the image that are not read: copies, bands that are not configured.
+        files: one for each band, in the order of the bands.
+    """
+
+    id: str
+    flags: int
+    others: tuple[str, ...]
+    files: tuple[DataFile, ...]
+
+
+def shard_name(number: int) -> str:
+    """Name of a shard, such as "shard-0003"."""
+    return f"shard-{number:04d}"
+
+
+def shard_names(folder: Path) -> list[str]:
+    """Names of the shards that have a list in a folder, in the order of their numbers."""
+    return sorted((path.stem for path in folder.glob("shard-*.csv")), key=lambda name: int(name.rpartition("-")[2]))
+
+
+def write_list(folder: Path, name: str, bands: Sequence[str], rows: Iterable[Row]) -> str:
+    """Write a shard's list and, beside it, the digest that tells when the list has changed.
+
+    Args:
+        folder: where to.
+        name: the shard's name.
+        bands: names of the bands in order.
+        rows: the images in order.
+
+    Returns:
+        The digest, 64 hexadecimal characters.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_header(bands))
+    for row in rows:
+        # JSON, because a path may hold any character; escaped, so that bytes that are no text survive.
+        others = json.dumps(row.others) if row.others else ""
+        writer.writerow([row.id, row.flags, others, *(value for file in row.files for value in file)])
+    content = text.getvalue().encode(ENCODING, ERRORS)
+    digest = new_digest()
+    digest.update(content)
+    with replacing(folder / f"{name}.csv") as temporary:
+        temporary.write_bytes(content)
+    write_text(folder / f"{name}.digest", digest.hexdigest())
+    return digest.hexdigest()
+
+
+def read_list(path: Path, bands: Sequence[str]) -> Iterator[Row]:
+    """Read a shard's list row by row.
+
+    Raises:
+        ShardError: the list was not made for these bands, or is damaged.
+    """
+    try:
+        for id, flags, others, *rest in read_table(path, _header(bands)):
+            values = zip(rest[::3], rest[1::3], rest[2::3], strict=True)
+            files = tuple(DataFile(of, int(size), version) for of, size, version in values)
+            yield Row(id, int(flags), tuple(json.loads(others)) if others else (), files)
+    except ValueError as error:
+        raise ShardError(
+            f"{path}: not a list of images with the bands {', '.join(bands)}: {error}. Run the index again."
+        ) from error
+
+
+def _header(bands: Sequence[str]) -> list[str]:
+    return ["id", "flags", "others", *(f"{band}.{what}" for band in bands for what in DataFile._fields)]
