@@ -49,8 +49,9 @@ class Dataset(Settings):
         description="File names; {band} stands for the bands' names, {id} for the ID, .fits for every FITS suffix. "
         "May hold folders, as in '{id}/{band}.fits'.",
     )
-    truth: Path | Literal["auto"] | None = Field(
+    truth: Literal["auto"] | Path | None = Field(
         "auto",
+        union_mode="left_to_right",
         description="Truth table: a path, or auto to look for classifications.csv or *image_catalog.csv among the "
         "images, or null for none.",
     )

@@ -12,7 +12,9 @@ from lensrank.config.settings import Config
 
 def simulate(config: Config, dataset: str) -> str:
     """For `scripts/simulate.py`."""
-    return config.simulate[dataset].model_dump_json()
+    return _json(
+        **config.simulate[dataset].model_dump(mode="json"), shape=config.cutout.shape, bands=config.bands
+    )
 
 
 def index(config: Config, dataset: str) -> str:
@@ -26,13 +28,9 @@ def index(config: Config, dataset: str) -> str:
     )
 
 
-def ingest(config: Config, dataset: str) -> str:
+def ingest(config: Config) -> str:
     """For `scripts/ingest.py`."""
-    return _json(
-        bands=config.bands,
-        cutout=config.cutout.model_dump(mode="json"),
-        pattern=config.datasets[dataset].pattern,
-    )
+    return _json(bands=config.bands, cutout=config.cutout.model_dump(mode="json"))
 
 
 def dataset(config: Config, name: str) -> str:
@@ -58,7 +56,44 @@ def train(config: Config, model: str) -> str:
 
 def score(config: Config) -> str:
     """For `scripts/score.py`."""
-    return config.scoring.model_dump_json(include={"symmetries", "engine", "precision", "batch_size"})
+    return config.scoring.model_dump_json(include={"symmetries", "precision", "batch_size"})
+
+
+def rank(config: Config) -> str:
+    """For `scripts/rank.py`."""
+    columns = [f"{model}_{seed}" for model in config.scoring_models for seed in config.model_seeds(model)]
+    return _json(
+        run=config.run,
+        columns=columns,
+        precision=config.scoring.precision,
+        symmetries=config.scoring.symmetries,
+        provenance={"config": config.model_dump(mode="json", exclude={"catalogue"})},
+    )
+
+
+def evaluate(config: Config) -> str:
+    """For `scripts/evaluate.py`."""
+    return _json(threshold=config.evaluation.threshold)
+
+
+def summary(config: Config) -> str:
+    """For `scripts/summary.py`."""
+    return _json(run=config.run, split=config.split.model_dump(mode="json"), simulated=list(config.simulate))
+
+
+def origin(config: Config, dataset: str) -> str:
+    """What a figure says of a data set's images, beside its name; the hold-out is part of the training data set."""
+    return "simulated" if dataset.replace("holdout", "train") in config.simulate else ""
+
+
+def example_options(config: Config) -> list[str]:
+    """What the figure of examples needs to know of the images, as arguments."""
+    words = ["--data", origin(config, "train")]
+    if config.cutout.masked is not None:
+        words += ["--masked", str(config.cutout.masked)]
+    if "train" in config.simulate:
+        words += ["--pixel-scale", str(config.simulate["train"].pixel_scale)]
+    return words
 
 
 def _json(**values: Any) -> str:

@@ -1,0 +1,45 @@
+"""Running the workflow as a user does: the snakemake command, in a folder of its own."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """A folder in which the workflow runs with a configuration."""
+
+    folder: Path
+    config: dict
+
+    @property
+    def results(self):
+        return self.folder / "results" / self.config["run"]
+
+    def call(self, *arguments):
+        """Run snakemake; returns the finished process with its output as text."""
+        configfile = self.folder / "config.yaml"
+        configfile.write_text(yaml.safe_dump(self.config))
+        command = [sys.executable, "-m", "snakemake", "--snakefile", PROJECT / "Snakefile", "--directory", self.folder]
+        command += ["--workflow-profile", PROJECT / "profiles/local", "--configfile", configfile, *arguments]
+        return subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=self.folder, check=False)
+
+    def run(self, *arguments):
+        """Run snakemake and demand that it ends well; returns its output."""
+        done = self.call(*arguments)
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+        return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def make_workflow(tmp_path_factory):
+    def make(name, **config):
+        return Workflow(tmp_path_factory.mktemp(name), {"run": name, **config})
+
+    return make

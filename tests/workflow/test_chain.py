@@ -1,0 +1,186 @@
+"""The whole chain, as a user runs it: a simulated survey, a ground-based archive, and a folder for a frozen network."""
+
+import json
+import tarfile
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+
+TINY = {"models": {"tiny": {}}, "seeds": [0, 1], "training": {"epochs": 2}}
+
+
+@pytest.fixture(scope="module")
+def survey(make_workflow):
+    workflow = make_workflow(
+        "survey",
+        simulate={
+            "train": {"n": 300, "seed": 1},
+            "challenge": {"n": 100, "layout": "challenge", "lens_fraction": 0.4, "seed": 2, "first_id": 200000},
+        },
+        split={"method": "grouped", "holdout": 100, "validation": 40},
+        shard_size=60,
+        **TINY,
+    )
+    workflow.output = workflow.run("--cores", "2")
+    return workflow
+
+
+def test_every_image_of_the_challenge_is_in_the_catalogue_best_first(survey):
+    catalogue = pd.read_csv(survey.results / "catalogue/challenge.csv", dtype={"id": str})
+    expected = {path.stem.rpartition("-")[2] for path in (survey.results / "simulated/challenge").rglob("*.fits")}
+    assert set(catalogue["id"]) == expected
+    assert len(catalogue) == 100
+    assert list(catalogue["rank"]) == list(range(1, 101))
+    assert catalogue["score"].is_monotonic_decreasing
+    columns = ["score_tiny_0", "score_tiny_1"]
+    assert np.allclose(catalogue["score"], catalogue[columns].mean(axis=1), rtol=0, atol=1e-7)
+    assert np.allclose(catalogue["score_std"], catalogue[columns].std(axis=1, ddof=1), rtol=0, atol=1e-7)
+
+
+def test_positions_are_the_headers_in_degrees(survey):
+    catalogue = pd.read_csv(survey.results / "catalogue/challenge.csv", dtype={"id": str}).set_index("id")
+    path = next((survey.results / "simulated/challenge").rglob("*-200042.fits"))
+    header = fits.getheader(path)
+    assert catalogue.loc["200042", "ra"] == pytest.approx(np.degrees(header["RA"]) % 360, abs=1e-12)
+    assert catalogue.loc["200042", "dec"] == pytest.approx(np.degrees(header["DEC"]), abs=1e-12)
+
+
+def test_all_formats_hold_the_same_catalogue(survey):
+    folder = survey.results / "catalogue"
+    csv = pd.read_csv(folder / "challenge.csv", dtype={"id": str})
+    parquet = pd.read_parquet(folder / "challenge.parquet")
+    assert list(parquet.columns) == list(csv.columns)
+    for suffix in ("fits", "vot"):
+        table = Table.read(folder / f"challenge.{suffix}")
+        assert table.colnames == list(csv.columns)
+        assert [str(one) for one in table["id"]] == list(csv["id"])
+        assert np.array_equal(np.asarray(table["score"]), parquet["score"].to_numpy())
+        assert str(table["ra"].unit) == "deg"
+    ElementTree.parse(folder / "challenge.vot")
+
+
+def test_the_submission_has_a_score_for_every_image(survey):
+    submission = pd.read_csv(survey.results / "submission/challenge.csv", header=None, names=["id", "score"])
+    assert len(submission) == 100
+    assert submission["score"].between(0, 1).all()
+
+
+def test_hold_out_and_challenge_are_judged_apart(survey):
+    summary = pd.read_csv(survey.results / "metrics/summary.csv")
+    assert set(summary["dataset"]) == {"holdout", "challenge"}
+    seeds = pd.read_csv(survey.results / "metrics/seeds.csv")
+    assert sorted(seeds["seed"].unique()) == [0, 1]
+    challenge = seeds[seeds["dataset"] == "challenge"]
+    truth = pd.read_csv(
+        next((survey.results / "simulated/challenge").rglob("*image_catalog.csv")), comment="#", skipinitialspace=True
+    )
+    assert (challenge["n_nonlens"] == truth["no_source"].sum()).all()
+
+
+def test_the_split_keeps_halos_together(survey):
+    split = pd.read_csv(survey.results / "split.csv")
+    assert set(split["part"]) == {"train", "validation", "holdout"}
+    assert len(split.drop_duplicates(["group", "part"])) == split["group"].nunique()
+
+
+def test_figures_come_as_png_and_svg(survey):
+    names = {path.stem for path in (survey.results / "figures").glob("*.png")}
+    assert {"examples", "auroc_epochs_tiny"} <= names
+    for kind in ("roc", "confusion", "thresholds"):
+        assert {f"{kind}_tiny_holdout", f"{kind}_tiny_challenge"} <= names
+    assert names == {path.stem for path in (survey.results / "figures").glob("*.svg")}
+
+
+def test_the_run_ends_by_saying_where_the_results_are_and_what_they_show(survey):
+    text = (survey.results / "report/summary.txt").read_text()
+    assert text in survey.output
+    for word in ("catalogue/challenge.fits", "AUROC", "simulated", "tiny"):
+        assert word in text
+
+
+def test_a_second_run_has_nothing_to_do(survey):
+    assert "Nothing to be done" in survey.run("--cores", "2")
+
+
+def test_the_report_of_snakemake_is_built(survey):
+    pytest.importorskip("pygments")
+    survey.run("--report", "report.zip")
+    assert (survey.folder / "report.zip").stat().st_size > 100_000
+
+
+@pytest.fixture(scope="module")
+def ground(make_workflow, survey):
+    """Four bands in nested archives, with masked pixels, in a folder whose name wants quoting."""
+    workflow = make_workflow("ground")
+    bands = ["SDSS_R", "SDSS_I", "SDSS_G", "SDSS_U"]
+    maker = make_workflow(
+        "maker", bands=bands, simulate={"train": {"n": 120, "seed": 3}}, split={"holdout": 40}, **TINY
+    )
+    maker.run("--cores", "2", "--until", "simulate")
+    images = maker.results / "simulated/train"
+    with fits.open(images / "Public/Band2/imageSDSS_I-100003.fits", mode="update") as file:
+        file[0].data[:10] = 100
+    folder = workflow.folder / "it's a folder"
+    folder.mkdir()
+    with tarfile.open(folder / "Data.0.tar.gz", "w:gz") as inner:
+        inner.add(images / "Public", "Public")
+    with tarfile.open(folder / "Ground Based.tar.gz", "w:gz") as outer:
+        outer.add(folder / "Data.0.tar.gz", "GroundBased/Data.0.tar.gz")
+        outer.add(images / "classifications.csv", "GroundBased/classifications.csv")
+    (folder / "Data.0.tar.gz").unlink()
+    archive = str(folder / "Ground Based.tar.gz")
+    workflow.config.update(
+        bands=bands,
+        datasets={"train": {"images": archive}, "again": {"images": archive, "truth": None}},
+        split={"method": "random", "holdout": 40},
+        catalogue={"formats": ["csv"]},
+        **TINY,
+    )
+    workflow.run("--cores", "2")
+    return workflow
+
+
+def test_a_ground_based_archive_goes_from_four_bands_to_a_catalogue(ground):
+    catalogue = pd.read_csv(ground.results / "catalogue/again.csv", dtype={"id": str}).set_index("id")
+    assert len(catalogue) == 120
+    masked = catalogue["flags"] & 4 > 0
+    assert list(catalogue.index[masked]) == ["100003"]
+    assert np.isfinite(catalogue["score"]).all()
+
+
+def test_training_images_that_come_back_are_flagged(ground):
+    catalogue = pd.read_csv(ground.results / "catalogue/again.csv")
+    assert (catalogue["flags"] & 128 > 0).all()
+
+
+def test_without_validation_images_the_tables_say_that_the_hold_out_chose_the_epoch(ground):
+    assert set(pd.read_csv(ground.results / "metrics/seeds.csv")["selection"]) == {"holdout"}
+
+
+def test_a_frozen_network_scores_a_folder_without_any_training_data(make_workflow, survey):
+    workflow = make_workflow("weekly", catalogue={"formats": ["csv"]})
+    workflow.config.update(
+        datasets={"weekly": {"images": str(survey.results / "simulated/challenge"), "truth": None}},
+        models={"frozen": {"path": str(survey.results / "train/tiny/seed-0/model.keras")}},
+    )
+    output = workflow.run("--cores", "2")
+    assert "train" not in output.replace("trained", "")
+    catalogue = pd.read_csv(workflow.results / "catalogue/weekly.csv").set_index("id")
+    there = pd.read_csv(survey.results / "catalogue/challenge.csv").set_index("id")
+    assert np.array_equal(catalogue["score_frozen_0"], there.loc[catalogue.index, "score_tiny_0"])
+    assert not (workflow.results / "metrics").exists()
+
+
+def test_no_truth_for_the_training_set_is_an_error_before_any_training(make_workflow, survey):
+    workflow = make_workflow("untold", split={"holdout": 50}, **TINY)
+    images = survey.results / "simulated/train/Public"
+    workflow.config.update(datasets={"train": {"images": str(images)}})
+    done = workflow.call("--cores", "2")
+    assert done.returncode != 0
+    assert "datasets.train.truth" in done.stdout + done.stderr
+    assert json.loads((workflow.results / "index/train/truth.json").read_text())["path"] is None
+    assert not (workflow.results / "train").exists()

@@ -1,0 +1,157 @@
+# Names that all rules share: the checked configuration, paths of results, and which shards a data set has.
+import json
+import re
+import sys
+from pathlib import Path
+
+import lensrank
+from lensrank.config import tell
+from lensrank.config.read import read_config
+from lensrank.errors import LensrankError
+from lensrank.fingerprint import fingerprint
+from lensrank.lists import shard_names
+from lensrank.steps import STEP_VERSIONS
+from snakemake.exceptions import WorkflowError
+
+PYTHON = sys.executable
+SCRIPTS = Path(lensrank.__file__).resolve().parents[2] / "scripts"
+
+try:
+    CONFIG = read_config(config, source=", ".join(map(str, workflow.configfiles)) or "configuration")
+except LensrankError as error:
+    raise WorkflowError(str(error)) from None
+
+RESULTS = Path("results") / CONFIG.run
+
+
+wildcard_constraints:
+    dataset="|".join(map(re.escape, CONFIG.datasets)) or "(?!)",
+    model="|".join(map(re.escape, CONFIG.models)),
+    seed=r"\d+",
+    shard=r"shard-\d\d\d\d+",
+
+
+def result(path):
+    """A path below the run's results."""
+    return str(RESULTS / path)
+
+
+def logfile(path):
+    """A path below the run's logs."""
+    return result(f"logs/{path}.log")
+
+
+def benchmark_file(path):
+    """A path below the run's benchmarks: wall time, memory and load of every job."""
+    return result(f"benchmarks/{path}.tsv")
+
+
+def images_of(dataset):
+    """The folder, archive or re-pack that a data set's images lie in."""
+    made = result(f"simulated/{dataset}")
+    return made if dataset in CONFIG.simulate else str(CONFIG.datasets[dataset].images)
+
+
+def index_of(dataset):
+    """The outputs of a data set's index, made first where they are not there."""
+    return checkpoints.index.get(dataset=dataset).output
+
+
+def shards_of(dataset, suffix):
+    """One file per shard of a data set, such as all its digests."""
+    names = shard_names(Path(index_of(dataset).lists))
+    return [result(f"shards/{dataset}/{name}{suffix}") for name in names]
+
+
+def scores_of(dataset):
+    """The score files of a data set."""
+    return [result(f"scores/{dataset}/{name}.h5") for name in shard_names(Path(index_of(dataset).lists))]
+
+
+def truth_of(dataset):
+    """The truth table of a data set, or None: the configuration names it, or the index found it."""
+    truth = CONFIG.datasets[dataset].truth
+    if truth == "auto":
+        truth = json.loads(Path(index_of(dataset).truth).read_text())["path"]
+    return None if truth is None else str(truth)
+
+
+def training_truth(wildcards):
+    """The truth table of the training set; without one, the index's word that there is none, for the error's sake."""
+    return truth_of("train") or index_of("train").truth
+
+
+def trainings():
+    """(model, seed) of every training of this run."""
+    return [(model, seed) for model in CONFIG.trained_models for seed in CONFIG.seeds]
+
+
+def scorers():
+    """(model, seed, path of the model) of everything that scores."""
+    return [
+        (model, seed, str(CONFIG.models[model].path or result(f"train/{model}/seed-{seed}/model.keras")))
+        for model in CONFIG.scoring_models
+        for seed in CONFIG.model_seeds(model)
+    ]
+
+
+def training_folders(model=None):
+    """(model, seed, folder) of every training, or of one model's."""
+    return [(name, seed, result(f"train/{name}/seed-{seed}")) for name, seed in trainings() if model in (None, name)]
+
+
+def holdout_arguments(model=None):
+    """Where the hold-out scores of the trainings lie, as arguments."""
+    return [word for name, seed, folder in training_folders(model) for word in ("--holdout", name, seed, folder)]
+
+
+def holdout_files(model=None):
+    """The files behind `holdout_arguments`."""
+    names = ("holdout.csv", "history.csv", "provenance.json")
+    return [f"{folder}/{name}" for _, _, folder in training_folders(model) for name in names]
+
+
+def train_arguments(model):
+    """Where the histories of a model's trainings lie, as arguments."""
+    return [word for _, seed, folder in training_folders(model) for word in ("--train", seed, folder)]
+
+
+def judged_datasets(images=None):
+    """Scored data sets with a truth table: all, or the one that is named, which may be none ("holdout")."""
+    datasets = [dataset for dataset in CONFIG.scored_datasets if images in (None, dataset)]
+    return [dataset for dataset in datasets if truth_of(dataset) is not None]
+
+
+def score_arguments(images=None):
+    """Where the scores and the truth of labelled data sets lie, as arguments."""
+    words = []
+    for dataset in judged_datasets(images):
+        words += ["--scores", dataset, *scores_of(dataset)]
+        words += ["--truth", dataset, truth_of(dataset), tell.dataset(CONFIG, dataset)]
+    return words
+
+
+def labelled_files(images=None):
+    """The files behind `score_arguments`."""
+    return [path for dataset in judged_datasets(images) for path in (*scores_of(dataset), truth_of(dataset))]
+
+
+def model_arguments():
+    """Everything that scores, as arguments."""
+    return [word for model, seed, path in scorers() for word in ("--model", model, seed, path)]
+
+
+def figures(wildcards):
+    """Every figure that this run has the data for."""
+    judged = [(model, "holdout") for model in CONFIG.trained_models]
+    judged += [(model, dataset) for dataset in judged_datasets() for model in CONFIG.scoring_models]
+    names = [f"{kind}_{model}_{images}" for model, images in judged for kind in ("roc", "confusion", "thresholds")]
+    names += [f"auroc_epochs_{model}" for model in CONFIG.trained_models]
+    names += ["examples"] if CONFIG.trained_models else []
+    return [result(f"figures/{name}.{suffix}") for name in names for suffix in ("png", "svg")]
+
+
+def metrics(wildcards):
+    """The tables of the evaluation, where there is anything to judge."""
+    names = ("seeds", "summary", "comparison") if trainings() or judged_datasets() else ()
+    return [result(f"metrics/{name}.csv") for name in names]

@@ -1,0 +1,45 @@
+# Needs shards and trained networks; makes one score file per shard, with a column per model and seed.
+rule engine:
+    """Settle once per run what `scoring.engine: auto` stands for."""
+    output:
+        choice=result("engine.json"),
+    params:
+        engine=CONFIG.scoring.engine,
+        precision=CONFIG.scoring.precision,
+    log:
+        logfile("engine"),
+    localrule: True
+    resources:
+        gpu=0,
+    shell:
+        "{PYTHON} {SCRIPTS:q}/engine.py --engine {params.engine} --precision {params.precision} --gpus {resources.gpu}"
+        " --output {output.choice:q} > {log:q} 2>&1"
+
+
+rule score:
+    """Score the images of a shard; columns that were computed before come from the cache."""
+    input:
+        digest=result("shards/{dataset}/{shard}.digest"),
+        shard=ancient(result("shards/{dataset}/{shard}.h5")),
+        engine=rules.engine.output.choice,
+        models=[path for _, _, path in scorers()],
+    output:
+        scores=result("scores/{dataset}/{shard}.h5"),
+    params:
+        version=STEP_VERSIONS["score"],
+        settings=lambda wildcards: tell.score(CONFIG),
+        models=lambda wildcards: model_arguments(),
+        cache=result("cache/scores"),
+    log:
+        logfile("score/{dataset}/{shard}"),
+    benchmark:
+        benchmark_file("score/{dataset}/{shard}")
+    threads: 8
+    resources:
+        gpu=0,
+        mem_mb=4000,
+        runtime=240,
+    shell:
+        "{PYTHON} {SCRIPTS:q}/score.py --shard {input.shard:q} --settings {params.settings:q}"
+        " --engine {input.engine:q} {params.models:q} --cache {params.cache:q} --threads {threads}"
+        " --output {output.scores:q} > {log:q} 2>&1"

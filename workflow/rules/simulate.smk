@@ -1,0 +1,21 @@
+# Needs settings alone; makes a data set in the challenge's own layout, images and truth table.
+rule simulate:
+    """Make a data set of simulated cutouts."""
+    output:
+        folder=directory(result("simulated/{dataset}")),
+    params:
+        version=STEP_VERSIONS["simulate"],
+        settings=lambda wildcards: tell.simulate(CONFIG, wildcards.dataset),
+        bands=CONFIG.bands,
+    log:
+        logfile("simulate/{dataset}"),
+    benchmark:
+        benchmark_file("simulate/{dataset}")
+    threads: 8
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    shell:
+        "{PYTHON} {SCRIPTS:q}/simulate.py --settings {params.settings:q} --bands {params.bands:q}"
+        " --processes {threads}"
+        " --output {output.folder:q} > {log:q} 2>&1"

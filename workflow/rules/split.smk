@@ -1,0 +1,25 @@
+# Needs the training shards and the truth table; says which images train, which choose the epoch, which are held out.
+
+
+rule split:
+    """Divide the labelled images."""
+    input:
+        digests=lambda wildcards: shards_of("train", ".digest"),
+        shards=lambda wildcards: ancient(shards_of("train", ".h5")),
+        truth=training_truth,
+    output:
+        table=result("split.csv"),
+    params:
+        version=STEP_VERSIONS["split"],
+        settings=lambda wildcards: tell.split(CONFIG),
+        dataset=lambda wildcards: tell.dataset(CONFIG, "train"),
+    log:
+        logfile("split"),
+    benchmark:
+        benchmark_file("split")
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    shell:
+        "{PYTHON} {SCRIPTS:q}/split.py --truth {input.truth:q} --dataset {params.dataset:q}"
+        " --settings {params.settings:q} --output {output.table:q} {input.shards:q} > {log:q} 2>&1"

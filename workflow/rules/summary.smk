@@ -1,0 +1,26 @@
+# Needs the tables of the whole run; writes the page that the run ends with.
+
+
+rule summary:
+    """Say what came out of the run, from which recipe, and where it is."""
+    input:
+        metrics=metrics,
+        split=result("split.csv") if CONFIG.trained_models else [],
+        catalogues=[result(f"catalogue/{name}.{CONFIG.catalogue.formats[0]}") for name in CONFIG.scored_datasets],
+        rejects=[result(f"rejects/{name}.csv") for name in CONFIG.datasets],
+        figures=figures,
+    output:
+        text=report(result("report/summary.txt"), caption="../report/run.rst", category="Summary"),
+    params:
+        version=STEP_VERSIONS["summary"],
+        settings=lambda wildcards: tell.summary(CONFIG),
+        metrics=lambda wildcards, input: ["--metrics", result("metrics")] if input.metrics else [],
+        split=lambda wildcards, input: ["--split", input.split] if input.split else [],
+    log:
+        logfile("summary"),
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    shell:
+        "{PYTHON} {SCRIPTS:q}/summary.py --settings {params.settings:q} {params.metrics:q} {params.split:q}"
+        " --catalogue {input.catalogues:q} --rejects {input.rejects:q} --output {output.text:q} > {log:q} 2>&1"

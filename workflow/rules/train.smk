@@ -1,0 +1,29 @@
+# Needs the split and the training shards; makes one trained network per model and seed, with its hold-out scores.
+rule train:
+    """Train one network from one random seed."""
+    input:
+        split=rules.split.output.table,
+        shards=lambda wildcards: ancient(shards_of("train", ".h5")),
+    output:
+        model=result("train/{model}/seed-{seed}/model.keras"),
+        history=result("train/{model}/seed-{seed}/history.csv"),
+        holdout=result("train/{model}/seed-{seed}/holdout.csv"),
+        provenance=result("train/{model}/seed-{seed}/provenance.json"),
+    params:
+        version=STEP_VERSIONS["train"],
+        settings=lambda wildcards: tell.train(CONFIG, wildcards.model),
+        folder=lambda wildcards: result(f"train/{wildcards.model}/seed-{wildcards.seed}"),
+        resume=lambda wildcards: result(f"cache/train/{wildcards.model}/seed-{wildcards.seed}"),
+    log:
+        logfile("train/{model}/seed-{seed}"),
+    benchmark:
+        benchmark_file("train/{model}/seed-{seed}")
+    threads: 8
+    resources:
+        gpu=0,
+        mem_mb=12000,
+        runtime=1440,
+    shell:
+        "{PYTHON} {SCRIPTS:q}/train.py --split {input.split:q} --settings {params.settings:q}"
+        " --seed {wildcards.seed} --gpus {resources.gpu} --threads {threads} --resume {params.resume:q}"
+        " --output {params.folder:q} {input.shards:q} > {log:q} 2>&1"
