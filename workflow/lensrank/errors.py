@@ -1,5 +1,8 @@
 """Errors whose text is for the user: what was found, where, and what to do about it."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class LensrankError(Exception):
     """Something the user can mend; scripts print its text without a traceback and exit with 1."""
@@ -31,3 +34,10 @@ class TrainingError(LensrankError):
 
 class ModelError(LensrankError):
     """A network cannot be built for these images, or a trained model cannot be loaded."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that is most like an unknown one, upper and lower case being the same; None where none is near."""
+    folded = {name.lower(): name for name in sorted(known, reverse=True)}
+    close = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.5)
+    return folded[close[0]] if close else None

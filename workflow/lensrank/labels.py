@@ -5,7 +5,6 @@ the functions of `FUNCTIONS`. The name of a column alone is an expression, whate
 """
 
 import ast
-import difflib
 import functools
 import operator
 from collections.abc import Callable, Iterable
@@ -13,7 +12,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pandas as pd
 
-from lensrank.errors import TruthError
+from lensrank.errors import TruthError, nearest
 
 FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
     "abs": np.abs,
@@ -75,18 +74,17 @@ def evaluate(expression: str, table: pd.DataFrame) -> np.ndarray:
     return np.broadcast_to(np.asarray(value, dtype=np.float64), len(table)).copy()
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint that ends a message: the known word most like an unknown one, then all of them.
+def columns_hint(word: str, known: Iterable[str]) -> str:
+    """A hint that ends a message: the column most like an unknown one, then all of them.
 
     Args:
         word: what was asked for.
         known: what there is; at most 30 are listed.
     """
     words = [str(name) for name in known]
-    folded = {name.lower(): name for name in reversed(words)}
-    close = difflib.get_close_matches(word.lower(), folded, n=1)
+    close = nearest(word, words)
     listed = ", ".join(words[:30]) + (f" and {len(words) - 30} more" if len(words) > 30 else "")
-    return (f"Did you mean '{folded[close[0]]}'? " if close else "") + f"There are: {listed or 'none'}."
+    return (f"Did you mean '{close}'? " if close else "") + f"There are: {listed or 'none'}."
 
 
 def _value(node: ast.expr, table: pd.DataFrame) -> np.ndarray:
@@ -135,7 +133,7 @@ def _truth(value: np.ndarray) -> np.ndarray:
 
 def _numbers(name: str, table: pd.DataFrame) -> np.ndarray:
     if name not in table.columns:
-        raise TruthError(f"no column '{name}'. {nearest(name, table.columns)}")
+        raise TruthError(f"no column '{name}'. {columns_hint(name, table.columns)}")
     column = table[name]
     values = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
     text = np.isnan(values) & column.notna().to_numpy()

@@ -13,7 +13,7 @@ import pandas as pd
 
 from lensrank.config.settings import Dataset
 from lensrank.errors import TruthError
-from lensrank.labels import evaluate, nearest
+from lensrank.labels import columns_hint, evaluate
 
 SEPARATORS = ",;\t"
 REPACK_SUFFIXES = (".h5", ".hdf5")
@@ -122,7 +122,7 @@ def _position(names: pd.Index, truth_id: str) -> int:
     """Column of the IDs."""
     stripped = list(names.str.strip())
     if truth_id not in stripped:
-        raise TruthError(f"no column '{truth_id}' of IDs (truth_id). {nearest(truth_id, stripped)}")
+        raise TruthError(f"no column '{truth_id}' of IDs (truth_id). {columns_hint(truth_id, stripped)}")
     return stripped.index(truth_id)
 
 
@@ -154,7 +154,7 @@ def _read_repack(path: str | Path) -> pd.DataFrame:
     with h5py.File(path, "r") as file:
         datasets = {name: item for name, item in file.items() if isinstance(item, h5py.Dataset)}
         if "is_lens" not in datasets:
-            raise TruthError(f"no data set 'is_lens'. {nearest('is_lens', datasets)}")
+            raise TruthError(f"no data set 'is_lens'. {columns_hint('is_lens', datasets)}")
         n = datasets["is_lens"].size
         columns = {name: item for name, item in datasets.items() if item.size == n and item.shape[:1] == (n,)}
         ids = columns.pop("id", columns.pop("ID", None))
@@ -197,5 +197,5 @@ def _label_column(table: pd.DataFrame) -> str:
             return label
     raise TruthError(
         "neither a column 'is_lens' nor 'no_source'. Name the column that is 1 for a lens, or write an expression, in "
-        f"the data set's key label. {nearest('is_lens', table.columns)}"
+        f"the data set's key label. {columns_hint('is_lens', table.columns)}"
     )

@@ -1,6 +1,5 @@
 """From what YAML gave to a `Config`, or one error that lists every fault with the nearest valid word."""
 
-import difflib
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,8 +10,10 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from lensrank.config.settings import Augmentation, Config, Model
-from lensrank.errors import ConfigError
+from lensrank.errors import ConfigError, nearest
 from lensrank.models.recipes import NETWORKS, RECIPES
+
+RESERVED = {"holdout"}
 
 Location = tuple[str | int, ...]
 
@@ -73,12 +74,12 @@ def resolve_model(config: Config, name: str) -> Model:
     return Model.model_validate(values | {"network": model.network or name, "augmentation": augmentation})
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def _hint(word: str, known: Iterable[str]) -> str:
     """A hint such as "; nearest: 'seeds'", or the choice where nothing is near."""
     choice = sorted(known)
-    near = difflib.get_close_matches(word.lower(), [name.lower() for name in choice], n=1, cutoff=0.5)
-    if near:
-        return "; nearest: '" + next(name for name in choice if name.lower() == near[0]) + "'"
+    close = nearest(word, choice)
+    if close is not None:
+        return f"; nearest: '{close}'"
     return f"; known: {', '.join(choice)}" if 0 < len(choice) <= 12 else ""
 
 
@@ -107,13 +108,13 @@ def _describe(location: Location, fault: Any) -> str:
     where = ".".join(map(str, location))
     if fault["type"] == "extra_forbidden":
         section = _section(location[:-1])
-        return f"{where}: unknown key{nearest(str(location[-1]), section.model_fields)}"
+        return f"{where}: unknown key{_hint(str(location[-1]), section.model_fields)}"
     if fault["type"] == "missing":
         return f"{where}: required, and not given"
     text = fault["msg"].removeprefix("Value error, ")
     found = fault["input"]
     if fault["type"] == "literal_error" and isinstance(found, str):
-        return f"{where}: {text}; found {found!r}{nearest(found, _words(fault['ctx']['expected']))}"
+        return f"{where}: {text}; found {found!r}{_hint(found, _words(fault['ctx']['expected']))}"
     return f"{where}: {text}; found {found!r}" if where else text
 
 
@@ -171,10 +172,12 @@ def _faults(config: Config) -> Iterator[str]:
 def _strangers(section: str, names: Iterable[str] | None, known: Iterable[str]) -> Iterator[str]:
     for name in names or ():
         if name not in known:
-            yield f"scoring.{section}: '{name}' is not among {section}{nearest(name, known)}"
+            yield f"scoring.{section}: '{name}' is not among {section}{_hint(name, known)}"
 
 
 def _dataset_faults(config: Config) -> Iterator[str]:
+    for name in RESERVED & config.datasets.keys():
+        yield f"datasets.{name}: tables and figures use this name for part of the training set; choose another"
     for name, dataset in config.datasets.items():
         key = f"datasets.{name}"
         if name in config.simulate:
@@ -191,6 +194,8 @@ def _dataset_faults(config: Config) -> Iterator[str]:
 
 
 def _model_faults(config: Config) -> Iterator[str]:
+    if "all" in config.models:
+        yield "models.all: tables use this name for the ensemble of all models; choose another"
     for name, model in config.models.items():
         for field in ("path", "weights"):
             value = getattr(model, field)
@@ -199,7 +204,7 @@ def _model_faults(config: Config) -> Iterator[str]:
         network = model.network or name
         if model.path is None and network not in NETWORKS:
             yield (
-                f"models.{name}: '{network}' is not a registered network{nearest(network, NETWORKS)} "
+                f"models.{name}: '{network}' is not a registered network{_hint(network, NETWORKS)} "
                 f"(models.{name}.network names one, models.{name}.path a trained model)"
             )
 
@@ -209,5 +214,5 @@ def _missing(key: str, path: Path) -> Iterator[str]:
         return
     folder = next(parent for parent in (path.parent, *path.parent.parents) if parent.exists())
     part = path.relative_to(folder).parts[0] if folder != Path() or not path.is_absolute() else path.parts[0]
-    hint = nearest(part, (entry.name for entry in folder.iterdir())) if folder.is_dir() else ""
+    hint = _hint(part, (entry.name for entry in folder.iterdir())) if folder.is_dir() else ""
     yield f"{key}: {path} does not exist (looked from {Path().resolve()}){hint}"

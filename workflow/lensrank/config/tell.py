@@ -12,9 +12,7 @@ from lensrank.config.settings import Config
 
 def simulate(config: Config, dataset: str) -> str:
     """For `scripts/simulate.py`."""
-    return _json(
-        **config.simulate[dataset].model_dump(mode="json"), shape=config.cutout.shape, bands=config.bands
-    )
+    return _json(**config.simulate[dataset].model_dump(mode="json"), shape=config.cutout.shape, bands=config.bands)
 
 
 def index(config: Config, dataset: str) -> str:
