@@ -1,0 +1,222 @@
+"""Random scenes: a halo seen again and again, the galaxies around it, and the source behind it."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lensrank.simulate.einstein import draw_quanta, einstein_radius, quantised_area
+from lensrank.simulate.lens import Deflector
+from lensrank.simulate.light import EXPONENTIAL, Component, Galaxy
+
+GROUP_SCALE = 2.0
+"""Arcseconds: halos of larger Einstein radius are groups."""
+
+RED, YELLOW, BLUE = 2.0, 1.0, 0.2
+"""s of f_nu ~ wavelength^s for bulges, discs and lensed sources."""
+
+SMALLEST_CLUMP = 0.03
+"""Arcseconds: half-light radius that the camera's cells of a third of a pixel still resolve without a lens."""
+
+NEAR_CAUSTIC = 3.0
+"""Sources lie within so many times the caustic's furthest radius (Metcalf et al. 2019, section 3)."""
+
+
+@dataclass(frozen=True)
+class Halo:
+    """Masses and galaxies of a group or a single galaxy, in its own orientation; `einstein_area` in rad²."""
+
+    einstein_area: float
+    deflector: Deflector
+    galaxies: tuple[Galaxy, ...]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All that is on the sky in one image but the lensed source.
+
+    Attributes:
+        einstein_area: rad².
+        deflector: masses.
+        galaxies: everything that is not lensed.
+    """
+
+    einstein_area: float
+    deflector: Deflector
+    galaxies: tuple[Galaxy, ...]
+
+
+def flux(magnitude: float) -> float:
+    """Flux in the unit of the challenge's pixels: 10^(-0.4 magnitude)."""
+    return float(10 ** (-0.4 * magnitude))
+
+
+def draw_scene(seed: int, rng: np.random.Generator, half_width: float) -> Scene:
+    """Draw a scene; the halo depends on the seed and its Einstein area only, the rest on `rng`.
+
+    Args:
+        seed: of the survey.
+        rng: the image's own.
+        half_width: arcseconds from the middle to the far edge of the image.
+    """
+    halo = draw_halo(seed, draw_quanta(rng))
+    angle, mirror = rng.uniform(0, 2 * np.pi), bool(rng.integers(2))
+    deflector = turn_deflector(halo.deflector, angle, mirror)
+    galaxies = tuple(turn_galaxy(galaxy, angle, mirror) for galaxy in halo.galaxies)
+    field = tuple(draw_field_galaxy(rng, half_width) for _ in range(rng.poisson(2.7)))
+    return Scene(halo.einstein_area, deflector, galaxies + field)
+
+
+def draw_halo(seed: int, quanta: int) -> Halo:
+    """Draw a halo; the same for the same seed and number.
+
+    Its Einstein area is measured on the deflector that comes out. It is the one asked for, but for a few groups where
+    the critical curves of the middle and of a member join, and the area jumps.
+
+    Args:
+        seed: of the survey.
+        quanta: the halo's number: its Einstein area in multiples of `AREA_QUANTUM`.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence([seed, quanta], spawn_key=(1,)))
+    radius = einstein_radius(quanta)
+    magnitude = rng.normal(23.8 - 0.2 * np.log(radius), 0.4) - rng.exponential(1.15)
+    magnitude = float(np.clip(magnitude, 17.5, 24.7))
+    central = draw_galaxy(rng, 0.0, 0.0, magnitude, bulge_to_total=rng.beta(1.3, 2.0))
+    members, masses = [], []
+    count = rng.integers(2, 7) if radius > GROUP_SCALE else rng.poisson(0.25 * radius)
+    for _ in range(count):
+        distance, azimuth = rng.uniform(1.0, 5.5), rng.uniform(0, 2 * np.pi)
+        x, y = float(distance * np.cos(azimuth)), float(distance * np.sin(azimuth))
+        fainter = rng.exponential(1.0)
+        members.append(
+            draw_galaxy(rng, x, y, max(magnitude, 22.8) + fainter, bulge_to_total=rng.uniform(0.3, 1.0), compact=0.6)
+        )
+        masses.append((x, y, 0.01 * radius * 10 ** (-0.2 * fainter)))
+    bulge = central.components[0]
+    # The dark halo of a group is rounder, as seen from its middle, than its brightest galaxy.
+    roundness = 0.5 / (1 + radius / 3)
+    deflector = Deflector(
+        radius,
+        axis_ratio=float(np.clip(1 - roundness * (1 - bulge.axis_ratio) + rng.normal(0, 0.03), 0.5, 0.98)),
+        angle=bulge.angle + rng.normal(0, 0.15),
+        shear=float(rng.rayleigh(0.05 * roundness)),
+        shear_angle=rng.uniform(0, np.pi),
+        members=tuple(masses) if radius > GROUP_SCALE else (),
+    )
+    deflector = _fit_area(deflector, radius)
+    return Halo(quantised_area(deflector.critical_radius()), deflector, (central, *members))
+
+
+def _fit_area(deflector: Deflector, radius: float) -> Deflector:
+    """Scale the ellipsoid until the area within the critical curve, members and shear included, is the halo's."""
+    for _ in range(4):
+        scale = radius / deflector.critical_radius()
+        deflector = replace(deflector, einstein_radius=deflector.einstein_radius * scale)
+    return deflector
+
+
+def draw_galaxy(
+    rng: np.random.Generator, x: float, y: float, magnitude: float, bulge_to_total: float, compact: float = 1.0
+) -> Galaxy:
+    """Draw a bulge and a disc.
+
+    Bulges: n from the bulge's share and small azimuthal perturbations; discs: exponential, inclined by up to 80
+    degrees, with logarithmic spiral arms (Metcalf et al. 2019, section 3).
+
+    Args:
+        rng: source of the draw.
+        x, y: centre, arcseconds.
+        magnitude: total, in the reference band.
+        bulge_to_total: the bulge's share of the flux.
+        compact: factor on the sizes.
+    """
+    total, angle = flux(magnitude), rng.uniform(0, np.pi)
+    size = compact * 0.7 * 10 ** (-0.07 * (magnitude - 22)) * 10 ** rng.normal(0, 0.12)
+    bulge = Component(
+        total * bulge_to_total,
+        radius=0.32 * size * 10 ** rng.normal(0, 0.12) * (0.5 + bulge_to_total),
+        index=float(10 ** (0.4 * np.log10(max(bulge_to_total, 0.03)) + 0.1 * rng.uniform(-1, 1))),
+        axis_ratio=rng.uniform(0.5, 1.0),
+        angle=angle,
+        waves=tuple((m, abs(rng.normal(0, 0.04)), rng.uniform(0, 2 * np.pi), 0.0) for m in (1, 2, 3)),
+        slope=RED,
+    )
+    inclination = rng.uniform(np.cos(np.deg2rad(80)), 1.0)
+    winding = float(rng.choice([-1, 1]) / np.tan(np.deg2rad(rng.uniform(10, 30))))
+    arms = int(rng.choice([2, 2, 3, 4]))
+    disc = Component(
+        total * (1 - bulge_to_total),
+        radius=size * EXPONENTIAL * 0.7,
+        index=1.0,
+        axis_ratio=float(np.hypot(inclination, 0.15)) if inclination < 0.98 else 1.0,
+        angle=angle,
+        waves=((arms, rng.uniform(0, 0.5), rng.uniform(0, 2 * np.pi), winding),),
+        slope=YELLOW,
+    )
+    return Galaxy(x, y, (bulge, disc))
+
+
+def draw_field_galaxy(rng: np.random.Generator, half_width: float) -> Galaxy:
+    """Draw a galaxy in front or behind: numbers grow as 10^(0.35 magnitude) from 20 to 27, anywhere."""
+    magnitude = max(27 + float(np.log10(rng.random())) / 0.35, 20.0)
+    reach = half_width + 0.5
+    x, y = rng.uniform(-reach, reach), rng.uniform(-reach, reach)
+    return draw_galaxy(rng, x, y, magnitude, bulge_to_total=rng.beta(0.8, 1.2), compact=0.55)
+
+
+def draw_source(rng: np.random.Generator, deflector: Deflector) -> tuple[Galaxy, ...]:
+    """Draw an irregular galaxy: a disc and clumps of star formation, near the caustic, in the source plane."""
+    middle_x, middle_y, reach = deflector.caustic_radius()
+    distance, azimuth = NEAR_CAUSTIC * reach * np.sqrt(rng.random()), rng.uniform(0, 2 * np.pi)
+    x, y = middle_x + distance * np.cos(azimuth), middle_y + distance * np.sin(azimuth)
+    magnitude = float(np.clip(rng.normal(24.65, 1.15), 20.5, 28.0))
+    total = flux(magnitude)
+    size = 0.3 * 10 ** (-0.1 * (magnitude - 24.7)) * 10 ** rng.normal(0, 0.15)
+    angle, ratio = rng.uniform(0, np.pi), rng.uniform(0.35, 1.0)
+    share = rng.uniform(0.15, 0.55)
+    disc = Component(total * (1 - share), size, 1.0, ratio, angle, slope=BLUE)
+    count = int(rng.integers(3, 9))
+    shares = share * rng.dirichlet(np.full(count, 1.2))
+    along, across = rng.normal(0, 0.7 * size, (2, count))
+    across = across * ratio
+    clumps = [
+        Galaxy(
+            x + a * np.cos(angle) - b * np.sin(angle),
+            y + a * np.sin(angle) + b * np.cos(angle),
+            (Component(total * part, max(size * rng.uniform(0.12, 0.4), SMALLEST_CLUMP), 0.5, 1.0, 0.0, slope=BLUE),),
+        )
+        for a, b, part in zip(along, across, shares, strict=True)
+    ]
+    return (Galaxy(x, y, (disc,)), *clumps)
+
+
+def turn_deflector(deflector: Deflector, angle: float, mirror: bool) -> Deflector:
+    """Turn a deflector about the origin by `angle` radians, after mirroring y where `mirror` says so."""
+    sign = -1 if mirror else 1
+    members = tuple((*turn_point(x, y, angle, mirror), radius) for x, y, radius in deflector.members)
+    return replace(
+        deflector,
+        angle=sign * deflector.angle + angle,
+        shear_angle=sign * deflector.shear_angle + angle,
+        members=members,
+    )
+
+
+def turn_galaxy(galaxy: Galaxy, angle: float, mirror: bool) -> Galaxy:
+    """Turn a galaxy about the origin by `angle` radians, after mirroring y where `mirror` says so."""
+    sign = -1 if mirror else 1
+    components = tuple(
+        replace(
+            part,
+            angle=sign * part.angle + angle,
+            waves=tuple((m, size, sign * phase, sign * winding) for m, size, phase, winding in part.waves),
+        )
+        for part in galaxy.components
+    )
+    return Galaxy(*turn_point(galaxy.x, galaxy.y, angle, mirror), components)
+
+
+def turn_point(x: float, y: float, angle: float, mirror: bool) -> tuple[float, float]:
+    """Turn a point about the origin by `angle` radians, after mirroring y where `mirror` says so."""
+    y = -y if mirror else y
+    cos, sin = np.cos(angle), np.sin(angle)
+    return float(x * cos - y * sin), float(x * sin + y * cos)
