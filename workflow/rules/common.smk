@@ -1,6 +1,7 @@
 # Names that all rules share: the checked configuration, paths of results, and which shards a data set has.
 import json
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -13,8 +14,18 @@ from lensrank.lists import shard_names
 from lensrank.steps import STEP_VERSIONS
 from snakemake.exceptions import WorkflowError
 
-PYTHON = sys.executable
-SCRIPTS = Path(lensrank.__file__).resolve().parents[2] / "scripts"
+PROJECT = Path(lensrank.__file__).resolve().parents[2]
+
+# Jobs use the Python that runs Snakemake, whether its environment was activated or not.
+shell.prefix(
+    f"set -euo pipefail; export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"
+    f" SCRIPTS={shlex.quote(str(PROJECT / 'scripts'))}; "
+)
+
+
+# Used under --sdm apptainer alone; envs/Containerfile says how to build it.
+container: str(PROJECT / "envs/lensrank.sif")
+
 
 try:
     CONFIG = read_config(config, source=", ".join(map(str, workflow.configfiles)) or "configuration")
@@ -52,6 +63,19 @@ def images_of(dataset):
     return made if dataset in CONFIG.simulate else str(CONFIG.datasets[dataset].images)
 
 
+def simulated_images(wildcards):
+    """A simulated data set is made first; of others the fingerprint tells whether they changed."""
+    return images_of(wildcards.dataset) if wildcards.dataset in CONFIG.simulate else []
+
+
+def images_fingerprint(wildcards):
+    """What changes when an image of a data set is added, changed or removed."""
+    if wildcards.dataset in CONFIG.simulate:
+        return tell.simulate(CONFIG, wildcards.dataset)
+    dataset = CONFIG.datasets[wildcards.dataset]
+    return fingerprint(dataset.images, dataset)
+
+
 def index_of(dataset):
     """The outputs of a data set's index, made first where they are not there."""
     return checkpoints.index.get(dataset=dataset).output
@@ -61,6 +85,11 @@ def shards_of(dataset, suffix):
     """One file per shard of a data set, such as all its digests."""
     names = shard_names(Path(index_of(dataset).lists))
     return [result(f"shards/{dataset}/{name}{suffix}") for name in names]
+
+
+def list_digest(wildcards):
+    """The digest of a shard's list, 64 bytes that are compared by content; the list itself may be too large for that."""
+    return f"{index_of(wildcards.dataset).lists}/{wildcards.shard}.digest"
 
 
 def scores_of(dataset):

@@ -8,12 +8,6 @@ rule evaluate:
         seeds=report(result("metrics/seeds.csv"), caption="../report/seeds.rst", category="Metrics"),
         summary=report(result("metrics/summary.csv"), caption="../report/summary.rst", category="Metrics"),
         comparison=report(result("metrics/comparison.csv"), caption="../report/comparison.rst", category="Metrics"),
-    params:
-        version=STEP_VERSIONS["evaluate"],
-        settings=lambda wildcards: tell.evaluate(CONFIG),
-        holdouts=lambda wildcards: holdout_arguments(),
-        scores=lambda wildcards: score_arguments(),
-        folder=result("metrics"),
     log:
         logfile("evaluate"),
     benchmark:
@@ -21,6 +15,12 @@ rule evaluate:
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        version=STEP_VERSIONS["evaluate"],
+        settings=lambda wildcards: tell.evaluate(CONFIG),
+        holdouts=lambda wildcards: holdout_arguments(),
+        scores=lambda wildcards: score_arguments(),
+        folder=subpath(output.seeds, parent=True),
     shell:
-        "{PYTHON} {SCRIPTS:q}/evaluate.py --settings {params.settings:q} {params.holdouts:q} {params.scores:q}"
+        'python "$SCRIPTS/evaluate.py" --settings {params.settings:q} {params.holdouts:q} {params.scores:q}'
         " --output {params.folder:q} > {log:q} 2>&1"

@@ -10,18 +10,18 @@ rule figure_examples:
     output:
         png=report(result("figures/examples.png"), caption="../report/examples.rst", category="Figures"),
         svg=result("figures/examples.svg"),
-    params:
-        version=STEP_VERSIONS["figures"],
-        dataset=lambda wildcards: tell.dataset(CONFIG, "train"),
-        options=lambda wildcards: tell.example_options(CONFIG),
-        stem=result("figures/examples"),
     log:
         logfile("figures/examples"),
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        version=STEP_VERSIONS["figures"],
+        dataset=lambda wildcards: tell.dataset(CONFIG, "train"),
+        options=lambda wildcards: tell.example_options(CONFIG),
+        stem=subpath(output.png, strip_suffix=".png"),
     shell:
-        "{PYTHON} {SCRIPTS:q}/figures.py examples --split {input.split:q} --truth {input.truth:q}"
+        'python "$SCRIPTS/figures.py" examples --split {input.split:q} --truth {input.truth:q}'
         " --dataset {params.dataset:q} {params.options:q} --output {params.stem:q} {input.shards:q} > {log:q} 2>&1"
 
 
@@ -30,22 +30,20 @@ rule figure_auroc_epochs:
     input:
         trainings=lambda wildcards: holdout_files(wildcards.model),
     output:
-        png=report(
-            result("figures/auroc_epochs_{model}.png"), caption="../report/auroc_epochs.rst", category="Figures"
-        ),
+        png=report(result("figures/auroc_epochs_{model}.png"), caption="../report/auroc_epochs.rst", category="Figures"),
         svg=result("figures/auroc_epochs_{model}.svg"),
-    params:
-        version=STEP_VERSIONS["figures"],
-        trainings=lambda wildcards: train_arguments(wildcards.model),
-        data=lambda wildcards: tell.origin(CONFIG, "train"),
-        stem=lambda wildcards: result(f"figures/auroc_epochs_{wildcards.model}"),
     log:
         logfile("figures/auroc_epochs_{model}"),
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        version=STEP_VERSIONS["figures"],
+        trainings=lambda wildcards: train_arguments(wildcards.model),
+        data=lambda wildcards: tell.origin(CONFIG, "train"),
+        stem=subpath(output.png, strip_suffix=".png"),
     shell:
-        "{PYTHON} {SCRIPTS:q}/figures.py auroc_epochs --model {wildcards.model:q} {params.trainings:q}"
+        'python "$SCRIPTS/figures.py" auroc_epochs --model {wildcards.model:q} {params.trainings:q}'
         " --data {params.data:q} --output {params.stem:q} > {log:q} 2>&1"
 
 
@@ -55,26 +53,24 @@ rule figure_judged:
         holdouts=lambda wildcards: holdout_files(wildcards.model),
         labelled=lambda wildcards: labelled_files(wildcards.images),
     output:
-        png=report(
-            result("figures/{kind}_{model}_{images}.png"), caption="../report/{kind}.rst", category="Figures"
-        ),
+        png=report(result("figures/{kind}_{model}_{images}.png"), caption="../report/{kind}.rst", category="Figures"),
         svg=result("figures/{kind}_{model}_{images}.svg"),
+    log:
+        logfile("figures/{kind}_{model}_{images}"),
+    wildcard_constraints:
+        kind="roc|confusion|thresholds",
+        images="|".join(["holdout", *map(re.escape, CONFIG.datasets)]),
+    resources:
+        mem_mb=4000,
+        runtime=30,
     params:
         version=STEP_VERSIONS["figures"],
         settings=lambda wildcards: tell.evaluate(CONFIG),
         holdouts=lambda wildcards: holdout_arguments(wildcards.model),
         scores=lambda wildcards: score_arguments(wildcards.images),
         data=lambda wildcards: tell.origin(CONFIG, wildcards.images),
-        stem=lambda wildcards: result(f"figures/{wildcards.kind}_{wildcards.model}_{wildcards.images}"),
-    wildcard_constraints:
-        kind="roc|confusion|thresholds",
-        images="|".join(["holdout", *map(re.escape, CONFIG.datasets)]),
-    log:
-        logfile("figures/{kind}_{model}_{images}"),
-    resources:
-        mem_mb=4000,
-        runtime=30,
+        stem=subpath(output.png, strip_suffix=".png"),
     shell:
-        "{PYTHON} {SCRIPTS:q}/figures.py {wildcards.kind} --model {wildcards.model:q} --images {wildcards.images:q}"
+        'python "$SCRIPTS/figures.py" {wildcards.kind} --model {wildcards.model:q} --images {wildcards.images:q}'
         " --settings {params.settings:q} --data {params.data:q} {params.holdouts:q} {params.scores:q}"
         " --output {params.stem:q} > {log:q} 2>&1"

@@ -1,25 +1,12 @@
 # Needs the list of a shard; makes the shard, its digest, and the table of what was rejected.
-
-
-def shard_list_digest(wildcards):
-    """Follows the digest of the list (64 bytes, compared by content), not the list itself."""
-    return f"{index_of(wildcards.dataset).lists}/{wildcards.shard}.digest"
-
-
 rule ingest:
     """Read the images of a shard."""
     input:
-        digest=shard_list_digest,
+        digest=list_digest,
     output:
         shard=result("shards/{dataset}/{shard}.h5"),
         digest=result("shards/{dataset}/{shard}.digest"),
         rejects=result("shards/{dataset}/{shard}.rejects.csv"),
-    params:
-        version=STEP_VERSIONS["ingest"],
-        settings=lambda wildcards: tell.ingest(CONFIG),
-        images=lambda wildcards: images_of(wildcards.dataset),
-        list=lambda wildcards: result(f"index/{wildcards.dataset}/shards/{wildcards.shard}.csv"),
-        memory=lambda wildcards: result(f"cache/index/{wildcards.dataset}"),
     log:
         logfile("ingest/{dataset}/{shard}"),
     benchmark:
@@ -27,8 +14,14 @@ rule ingest:
     resources:
         mem_mb=2000,
         runtime=60,
+    params:
+        version=STEP_VERSIONS["ingest"],
+        settings=lambda wildcards: tell.ingest(CONFIG),
+        images=lambda wildcards: images_of(wildcards.dataset),
+        list=lambda wildcards: result(f"index/{wildcards.dataset}/shards/{wildcards.shard}.csv"),
+        memory=lambda wildcards: result(f"cache/index/{wildcards.dataset}"),
     shell:
-        "{PYTHON} {SCRIPTS:q}/ingest.py --images {params.images:q} --list {params.list:q}"
+        'python "$SCRIPTS/ingest.py" --images {params.images:q} --list {params.list:q}'
         " --settings {params.settings:q} --memory {params.memory:q} --shard {output.shard:q}"
         " --digest {output.digest:q} --rejects {output.rejects:q} > {log:q} 2>&1"
 
@@ -46,4 +39,4 @@ rule rejects:
         mem_mb=1000,
         runtime=30,
     shell:
-        "{PYTHON} {SCRIPTS:q}/rejects.py --output {output.table:q} {input.index:q} {input.shards:q} > {log:q} 2>&1"
+        'python "$SCRIPTS/rejects.py" --output {output.table:q} {input.index:q} {input.shards:q} > {log:q} 2>&1'

@@ -12,10 +12,6 @@ rule rank:
     output:
         catalogue=expand(result("catalogue/{{dataset}}.{format}"), format=CONFIG.catalogue.formats),
         submission=result("submission/{dataset}.csv"),
-    params:
-        version=STEP_VERSIONS["rank"],
-        settings=lambda wildcards: tell.rank(CONFIG),
-        models=lambda wildcards: model_arguments(),
     log:
         logfile("rank/{dataset}"),
     benchmark:
@@ -23,7 +19,11 @@ rule rank:
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        version=STEP_VERSIONS["rank"],
+        settings=lambda wildcards: tell.rank(CONFIG),
+        models=lambda wildcards: model_arguments(),
     shell:
-        "{PYTHON} {SCRIPTS:q}/rank.py --settings {params.settings:q} --dataset {wildcards.dataset:q}"
+        'python "$SCRIPTS/rank.py" --settings {params.settings:q} --dataset {wildcards.dataset:q}'
         " --scores {input.scores:q} --digests {input.digests:q} {params.models:q} --training {input.training:q}"
         " --catalogue {output.catalogue:q} --submission {output.submission:q} > {log:q} 2>&1"

@@ -3,16 +3,16 @@ rule engine:
     """Settle once per run what `scoring.engine: auto` stands for."""
     output:
         choice=result("engine.json"),
-    params:
-        engine=CONFIG.scoring.engine,
-        precision=CONFIG.scoring.precision,
     log:
         logfile("engine"),
     localrule: True
     resources:
         gpu=0,
+    params:
+        engine=CONFIG.scoring.engine,
+        precision=CONFIG.scoring.precision,
     shell:
-        "{PYTHON} {SCRIPTS:q}/engine.py --engine {params.engine} --precision {params.precision} --gpus {resources.gpu}"
+        'python "$SCRIPTS/engine.py" --engine {params.engine} --precision {params.precision} --gpus {resources.gpu}'
         " --output {output.choice:q} > {log:q} 2>&1"
 
 
@@ -25,11 +25,6 @@ rule score:
         models=[path for _, _, path in scorers()],
     output:
         scores=result("scores/{dataset}/{shard}.h5"),
-    params:
-        version=STEP_VERSIONS["score"],
-        settings=lambda wildcards: tell.score(CONFIG),
-        models=lambda wildcards: model_arguments(),
-        cache=result("cache/scores"),
     log:
         logfile("score/{dataset}/{shard}"),
     benchmark:
@@ -39,7 +34,12 @@ rule score:
         gpu=0,
         mem_mb=4000,
         runtime=240,
+    params:
+        version=STEP_VERSIONS["score"],
+        settings=lambda wildcards: tell.score(CONFIG),
+        models=lambda wildcards: model_arguments(),
+        cache=result("cache/scores"),
     shell:
-        "{PYTHON} {SCRIPTS:q}/score.py --shard {input.shard:q} --settings {params.settings:q}"
+        'python "$SCRIPTS/score.py" --shard {input.shard:q} --settings {params.settings:q}'
         " --engine {input.engine:q} {params.models:q} --cache {params.cache:q} --threads {threads}"
         " --output {output.scores:q} > {log:q} 2>&1"

@@ -3,10 +3,6 @@ rule simulate:
     """Make a data set of simulated cutouts."""
     output:
         folder=directory(result("simulated/{dataset}")),
-    params:
-        version=STEP_VERSIONS["simulate"],
-        settings=lambda wildcards: tell.simulate(CONFIG, wildcards.dataset),
-        bands=CONFIG.bands,
     log:
         logfile("simulate/{dataset}"),
     benchmark:
@@ -15,7 +11,11 @@ rule simulate:
     resources:
         mem_mb=4000,
         runtime=240,
+    params:
+        version=STEP_VERSIONS["simulate"],
+        settings=lambda wildcards: tell.simulate(CONFIG, wildcards.dataset),
+        bands=CONFIG.bands,
     shell:
-        "{PYTHON} {SCRIPTS:q}/simulate.py --settings {params.settings:q} --bands {params.bands:q}"
+        'python "$SCRIPTS/simulate.py" --settings {params.settings:q} --bands {params.bands:q}'
         " --processes {threads}"
         " --output {output.folder:q} > {log:q} 2>&1"

@@ -9,10 +9,6 @@ rule split:
         truth=training_truth,
     output:
         table=result("split.csv"),
-    params:
-        version=STEP_VERSIONS["split"],
-        settings=lambda wildcards: tell.split(CONFIG),
-        dataset=lambda wildcards: tell.dataset(CONFIG, "train"),
     log:
         logfile("split"),
     benchmark:
@@ -20,6 +16,10 @@ rule split:
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        version=STEP_VERSIONS["split"],
+        settings=lambda wildcards: tell.split(CONFIG),
+        dataset=lambda wildcards: tell.dataset(CONFIG, "train"),
     shell:
-        "{PYTHON} {SCRIPTS:q}/split.py --truth {input.truth:q} --dataset {params.dataset:q}"
+        'python "$SCRIPTS/split.py" --truth {input.truth:q} --dataset {params.dataset:q}'
         " --settings {params.settings:q} --output {output.table:q} {input.shards:q} > {log:q} 2>&1"

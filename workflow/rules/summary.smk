@@ -11,16 +11,16 @@ rule summary:
         figures=figures,
     output:
         text=report(result("report/summary.txt"), caption="../report/run.rst", category="Summary"),
-    params:
-        version=STEP_VERSIONS["summary"],
-        settings=lambda wildcards: tell.summary(CONFIG),
-        metrics=lambda wildcards, input: ["--metrics", result("metrics")] if input.metrics else [],
-        split=lambda wildcards, input: ["--split", input.split] if input.split else [],
     log:
         logfile("summary"),
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        version=STEP_VERSIONS["summary"],
+        settings=lambda wildcards: tell.summary(CONFIG),
+        metrics=lambda wildcards, input: ["--metrics", Path(input.metrics[0]).parent] if input.metrics else [],
+        split=lambda wildcards, input: ["--split", input.split] if input.split else [],
     shell:
-        "{PYTHON} {SCRIPTS:q}/summary.py --settings {params.settings:q} {params.metrics:q} {params.split:q}"
+        'python "$SCRIPTS/summary.py" --settings {params.settings:q} {params.metrics:q} {params.split:q}'
         " --catalogue {input.catalogues:q} --rejects {input.rejects:q} --output {output.text:q} > {log:q} 2>&1"

@@ -9,11 +9,6 @@ rule train:
         history=result("train/{model}/seed-{seed}/history.csv"),
         holdout=result("train/{model}/seed-{seed}/holdout.csv"),
         provenance=result("train/{model}/seed-{seed}/provenance.json"),
-    params:
-        version=STEP_VERSIONS["train"],
-        settings=lambda wildcards: tell.train(CONFIG, wildcards.model),
-        folder=lambda wildcards: result(f"train/{wildcards.model}/seed-{wildcards.seed}"),
-        resume=lambda wildcards: result(f"cache/train/{wildcards.model}/seed-{wildcards.seed}"),
     log:
         logfile("train/{model}/seed-{seed}"),
     benchmark:
@@ -23,7 +18,12 @@ rule train:
         gpu=0,
         mem_mb=12000,
         runtime=1440,
+    params:
+        version=STEP_VERSIONS["train"],
+        settings=lambda wildcards: tell.train(CONFIG, wildcards.model),
+        folder=subpath(output.model, parent=True),
+        resume=lambda wildcards: result(f"cache/train/{wildcards.model}/seed-{wildcards.seed}"),
     shell:
-        "{PYTHON} {SCRIPTS:q}/train.py --split {input.split:q} --settings {params.settings:q}"
+        'python "$SCRIPTS/train.py" --split {input.split:q} --settings {params.settings:q}'
         " --seed {wildcards.seed} --gpus {resources.gpu} --threads {threads} --resume {params.resume:q}"
         " --output {params.folder:q} {input.shards:q} > {log:q} 2>&1"
