@@ -1,0 +1,38 @@
+"""Train one network from one random seed."""
+
+import argparse
+import os
+from pathlib import Path
+
+from lensrank.cli import run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("shards", type=Path, nargs="+", metavar="SHARD", help="shards that the split names")
+    parser.add_argument("--split", type=Path, required=True, help="split.csv")
+    parser.add_argument("--settings", required=True, help="JSON of lensrank.train.TrainSettings")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--output", type=Path, required=True, help="folder of the model and what belongs to it")
+    parser.add_argument("--gpus", type=int, default=0, help="GPUs this job was given")
+    parser.add_argument("--resume", type=Path, help="folder of the state after each epoch, until training has ended")
+    parser.add_argument("--threads", type=int, help="CPU threads; all where left out")
+    arguments = parser.parse_args()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow reads it when it is imported
+
+    from lensrank.train import TrainSettings, train
+
+    train(
+        arguments.split,
+        arguments.shards,
+        TrainSettings.model_validate_json(arguments.settings),
+        arguments.seed,
+        arguments.output,
+        arguments.gpus,
+        arguments.resume,
+        arguments.threads,
+    )
+
+
+if __name__ == "__main__":
+    run(main)
