@@ -1,0 +1,230 @@
+"""Scoring one shard: takes a shard and trained models, gives a score file with one column per model and seed.
+
+Columns that were finished before lie in a cache, by the digests of pixels, model and settings, and are not computed
+again; a job that was killed goes on from there. Pixels stream through one model at a time, so that memory grows with
+neither the shard nor the number of models.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import numpy as np
+from pydantic import Field
+
+from lensrank import cache as entries
+from lensrank.config.settings import Settings
+from lensrank.engines import Engine, EngineName, Precision, make_engine
+from lensrank.errors import ConfigError, ModelError
+from lensrank.files import file_digest, new_digest, value_digest
+from lensrank.progress import progress
+from lensrank.scores import Effort, Made, write_scores
+from lensrank.shards import ShardTable, iterate_images, read_table
+from lensrank.steps import STEP_VERSIONS
+
+BATCHES_PER_READ = 4
+"""An engine that works on several requests at once runs dry at the end of each read: the fewer the better. LASTRO on
+2 cores, of what OpenVINO gives from memory: 0.90 with one batch of 128 per read, 0.97 with four."""
+
+T = TypeVar("T")
+
+log = logging.getLogger("lensrank")
+
+
+class ScoreSettings(Settings):
+    """What of the configuration's `scoring` a job needs; the engine is resolved before."""
+
+    symmetries: Literal[1, 8] = 1
+    precision: Precision = "float32"
+    batch_size: int = Field(128, gt=0)
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model file and the column that its scores go to."""
+
+    name: str
+    seed: int
+    path: Path
+
+    @property
+    def column(self) -> str:
+        """Name of the column."""
+        return f"{self.name}_{self.seed}"
+
+
+def score_shard(
+    shard: Path,
+    models: Iterable[TrainedModel],
+    settings: ScoreSettings,
+    engine: EngineName,
+    cache: Path,
+    output: Path,
+    threads: int | None = None,
+) -> None:
+    """Score all images of a shard by each model and write the score file.
+
+    Args:
+        shard: the shard; its name is that of the file.
+        models: in the order of the columns.
+        settings: how to score.
+        engine: what runs the models.
+        cache: folder that keeps finished columns and converted networks.
+        output: the score file to make.
+        threads: of the engine, or None for as many as the process may use.
+
+    Raises:
+        ShardError: the shard is damaged.
+        ModelError: a model cannot be loaded, or is for other images.
+        ConfigError: the engine cannot do what the settings ask for.
+    """
+    table = read_table(shard)
+    if settings.symmetries == 8 and table.shape[0] != table.shape[1]:
+        raise ConfigError(f"scoring.symmetries: 8 is for square cutouts; those of {shard} are {table.shape}. Set 1.")
+    scores, made, efforts = {}, {}, {}
+    for model in models:
+        if not model.path.is_file():
+            raise ModelError(f"{model.path}: there is no such model file. Train {model.name}, or correct its path.")
+        column = Made(file_digest(model.path), engine, settings.precision, settings.symmetries)
+        key = _column_key(table, column)
+        finished = _from_cache(cache, key, len(table))
+        if finished is None:
+            shape = (*table.shape, len(table.bands))
+            run = make_engine(model.path, shape, engine, settings.precision, settings.batch_size, threads, cache)
+            finished = _score_by(run, shard, len(table), settings, model)
+            del run  # before the next one is made: one model at a time
+            _into_cache(cache, key, *finished)
+        else:
+            log.info("%s %s: scored before", shard.stem, model.column)
+        made[model.column] = column
+        scores[model.column], efforts[model.column] = finished
+        _report_missing(shard, model.column, table, finished[0])
+    write_scores(output, shard.stem, table, scores, made, efforts)
+
+
+def _score_by(
+    engine: Engine, shard: Path, n: int, settings: ScoreSettings, model: TrainedModel
+) -> tuple[np.ndarray, Effort]:
+    start = time.monotonic()
+    scores = score_images(shard, n, engine, settings, f"score {shard.stem} {model.column}")
+    finite = scores[np.isfinite(scores)]
+    if ((finite < 0) | (finite > 1)).any():
+        raise ModelError(
+            f"{model.path}: gives {finite.min():.3g} to {finite.max():.3g}, which are no probabilities. A model ends "
+            "in a sigmoid, so that it gives numbers from 0 to 1."
+        )
+    return scores, Effort(engine.device, round(time.monotonic() - start, 3))
+
+
+def score_images(shard: Path, n: int, engine: Engine, settings: ScoreSettings, what: str) -> np.ndarray:
+    """Stream a shard's images through an engine.
+
+    Args:
+        shard: the shard.
+        n: its images.
+        engine: gives probabilities.
+        settings: symmetries and batch size.
+        what: to be told in the progress line.
+
+    Returns:
+        (n,) float64 probabilities.
+    """
+    scores = np.full(n, np.nan)
+    with progress(n, what) as advance:
+        for start, images in _ahead(iterate_images(shard, BATCHES_PER_READ * settings.batch_size)):
+            scores[start : start + len(images)] = score_batch(images, engine, settings.symmetries)
+            advance(len(images))
+    return scores
+
+
+def score_batch(images: np.ndarray, engine: Engine, symmetries: int) -> np.ndarray:
+    """Score images, those with NaN or infinite pixels too.
+
+    lensrank's own models take such pixels as background. A model from elsewhere may give NaN for them: it gets the
+    image once more with zeros there, which is the background level of a survey's cutouts.
+
+    Args:
+        images: (m, height, width, band) float32, raw.
+        engine: gives probabilities.
+        symmetries: 1, or 8 for `score_symmetries`.
+
+    Returns:
+        (m,) float64 probabilities; NaN only where a model gives NaN for finite pixels.
+    """
+    score = score_symmetries if symmetries == 8 else _score_plain
+    scores = score(images, engine)
+    odd = ~np.isfinite(scores)
+    odd[odd] = ~np.isfinite(images[odd]).all(axis=(1, 2, 3))
+    if odd.any():
+        scores[odd] = score(np.nan_to_num(images[odd], nan=0.0, posinf=0.0, neginf=0.0), engine)
+    return scores
+
+
+def score_symmetries(images: np.ndarray, engine: Engine) -> np.ndarray:
+    """Geometric mean of the probabilities under the 8 symmetries of the square.
+
+    The ranking is that of the product (Schaefer et al. 2018, arXiv 1705.07132, section 4), on the scale of one
+    probability. An image with a probability of exactly 0 under any symmetry has the score 0.
+
+    Args:
+        images: (m, side, side, band) float32, raw.
+        engine: gives probabilities.
+
+    Returns:
+        (m,) float64.
+    """
+    total = np.zeros(len(images))
+    with np.errstate(divide="ignore"):
+        for mirrored in (images, images[:, :, ::-1]):
+            for turns in range(4):
+                turned = np.ascontiguousarray(np.rot90(mirrored, turns, axes=(1, 2)))
+                total += np.log(engine(turned).astype(np.float64))
+    return np.exp(total / 8)
+
+
+def _score_plain(images: np.ndarray, engine: Engine) -> np.ndarray:
+    return engine(images).astype(np.float64)
+
+
+def _column_key(table: ShardTable, column: Made) -> str:
+    """Key of a finished column: the pixels in their order and what scores them, so that new positions cost nothing."""
+    pixels = new_digest()
+    pixels.update(np.ascontiguousarray(table.pixel_digest).tobytes())
+    shape = [*table.shape, len(table.bands)]
+    made = [column.model_digest, column.engine, column.precision, column.symmetries]
+    return value_digest(["score", STEP_VERSIONS["score"], pixels.hexdigest(), shape, made])
+
+
+def _into_cache(cache: Path, key: str, scores: np.ndarray, effort: Effort) -> None:
+    """Keep the scores, 8 bytes each, and after them the effort as JSON."""
+    entries.store(cache, key, scores.astype("<f8").tobytes() + json.dumps(effort).encode())
+
+
+def _from_cache(cache: Path, key: str, n: int) -> tuple[np.ndarray, Effort] | None:
+    content = entries.fetch(cache, key)
+    if content is None:
+        return None
+    return np.frombuffer(content, dtype="<f8", count=n).copy(), Effort(*json.loads(content[8 * n :]))
+
+
+def _report_missing(shard: Path, column: str, table: ShardTable, scores: np.ndarray) -> None:
+    missing = np.flatnonzero(~np.isfinite(scores))
+    if len(missing) and len(missing) == len(scores):
+        log.warning("%s: %s gives no number for any image: the model has collapsed", shard, column)
+    elif len(missing):
+        log.warning("%s: %s gives no number for %d images, first %s", shard, column, len(missing), table.id[missing[0]])
+
+
+def _ahead(items: Iterator[T]) -> Iterator[T]:
+    """Iterate in a thread, one item ahead: the disk is read while the engine computes."""
+    end = object()
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(next, items, end)
+        while (item := waiting.result()) is not end:
+            waiting = thread.submit(next, items, end)
+            yield item  # type: ignore[misc]

@@ -1,0 +1,220 @@
+"""A score file: what a shard's images were given by each trained network. Takes a shard's table and columns of scores.
+
+| data set | shape | type | meaning |
+|---|---|---|---|
+| `id`, `ra`, `dec`, `flags`, `pixel_digest` | (n) | as in the shard | copied, so that ranking needs no shard |
+| `scores/<model>_<seed>` | (n) | float64 | probability of a lens; NaN where the network gave none |
+
+Attributes of a column say what made it (`Made`); those of the file, which shard it belongs to. Chunks carry checksums,
+and a digest covers rows, scores and attributes.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import h5py
+import numpy as np
+
+from lensrank.errors import ShardError
+from lensrank.files import new_digest, replacing
+from lensrank.shards import COLUMNS, ShardTable, write_column
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Made:
+    """What made a column of scores."""
+
+    model_digest: str
+    """Of the model's file."""
+    engine: str
+    precision: str
+    symmetries: int
+
+
+class Effort(NamedTuple):
+    """What a column took, for the record; columns may differ in it and still be ranked together."""
+
+    device: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """Scores of one or more shards, and everything about their images but the pixels.
+
+    Attributes:
+        id: (n,) str objects.
+        ra: (n,) float64, degrees.
+        dec: (n,) float64, degrees.
+        flags: (n,) uint32.
+        pixel_digest: (n,) uint64.
+        shard: (n,) str objects, such as "shard-0003".
+        scores: (n,) float64 probabilities by column, "<model>_<seed>".
+        made: what made each column.
+        efforts: what each column took, one entry per shard.
+        shard_digests: content digest of each shard, by its name.
+    """
+
+    id: np.ndarray
+    ra: np.ndarray
+    dec: np.ndarray
+    flags: np.ndarray
+    pixel_digest: np.ndarray
+    shard: np.ndarray
+    scores: dict[str, np.ndarray]
+    made: dict[str, Made]
+    efforts: dict[str, list[Effort]]
+    shard_digests: dict[str, str]
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+
+def write_scores(
+    path: str | Path,
+    shard: str,
+    table: ShardTable,
+    scores: Mapping[str, np.ndarray],
+    made: Mapping[str, Made],
+    efforts: Mapping[str, Effort],
+) -> None:
+    """Write a score file, whole or not at all.
+
+    Args:
+        path: the file to make.
+        shard: the shard's name, such as "shard-0003".
+        table: the shard's rows.
+        scores: (n,) probabilities by column, in the order in which they are to be read.
+        made: what made each column.
+        efforts: what each column took.
+    """
+    with replacing(path) as temporary, h5py.File(temporary, "w", libver="latest") as file:
+        for name in COLUMNS:
+            write_column(file, name, getattr(table, name))
+        group = file.create_group("scores", track_order=True)
+        for name, values in scores.items():
+            write_column(group, name, np.asarray(values, dtype="<f8"))
+            group[name].attrs.update({**asdict(made[name]), **efforts[name]._asdict()})
+        file.attrs.update(format_version=FORMAT_VERSION, shard=shard, shard_digest=table.digest)
+        file.attrs["digest"] = _digest(_contents(file))
+
+
+def read_scores(paths: Sequence[str | Path], columns: Sequence[str] | None = None) -> ScoreTable:
+    """Read score files one after another into one table.
+
+    Args:
+        paths: score files of one data set, at least one.
+        columns: which columns, in this order; None: those of the first file, which all others must have too.
+
+    Raises:
+        ShardError: a file is damaged, lacks a column or has others, a column was not made alike in all files, a shard
+            or an ID is in two files.
+    """
+    if not paths:
+        raise ShardError("no score files were given, so there is nothing to rank")
+    parts: list[dict[str, Any]] = []
+    for path in paths:
+        part = _read(Path(path))
+        if columns is None:
+            columns = list(part["scores"])
+        _check_columns(path, part, columns, exact=parts[0] if parts else None)
+        part["scores"] = {name: part["scores"][name] for name in columns}
+        parts.append(part)
+    names = {part["shard"]: path for part, path in zip(parts, paths, strict=True)}
+    if len(names) < len(parts):
+        raise ShardError(f"{_first_repeated([part['shard'] for part in parts])}: two score files are of this shard")
+    table = ScoreTable(
+        **{name: np.concatenate([part[name] for part in parts]) for name in COLUMNS},
+        shard=np.repeat(np.array(list(names), dtype=object), [len(part["id"]) for part in parts]),
+        scores={name: np.concatenate([part["scores"][name] for part in parts]) for name in columns or ()},
+        made={name: parts[0]["made"][name] for name in columns or ()},
+        efforts={name: [part["efforts"][name] for part in parts] for name in columns or ()},
+        shard_digests={part["shard"]: part["shard_digest"] for part in parts},
+    )
+    _check_ids(table, names)
+    return table
+
+
+def _read(path: Path) -> dict[str, Any]:
+    with _opened(path) as file:
+        contents = _contents(file)
+        if _digest(contents) != file.attrs["digest"]:
+            raise _damaged(path, "its content does not have the digest that was written with it")
+    return contents
+
+
+def _contents(file: h5py.File) -> dict[str, Any]:
+    group = file["scores"]
+    return {
+        **{name: file[name].asstr()[:] if name == "id" else file[name][:] for name in COLUMNS},
+        "shard": str(file.attrs["shard"]),
+        "shard_digest": str(file.attrs["shard_digest"]),
+        "scores": {name: group[name][:] for name in group},
+        "made": {name: Made(**_attributes(group[name], [field.name for field in fields(Made)])) for name in group},
+        "efforts": {name: Effort(**_attributes(group[name], Effort._fields)) for name in group},
+    }
+
+
+def _attributes(dataset: h5py.Dataset, names: Sequence[str]) -> dict[str, Any]:
+    values = {name: dataset.attrs[name] for name in names}
+    return {name: value.item() if isinstance(value, np.generic) else value for name, value in values.items()}
+
+
+def _digest(contents: Mapping[str, Any]) -> str:
+    digest = new_digest()
+    columns = [(name, asdict(made), tuple(contents["efforts"][name])) for name, made in contents["made"].items()]
+    digest.update(repr((FORMAT_VERSION, contents["shard"], contents["shard_digest"], columns)).encode())
+    digest.update("\0".join(contents["id"]).encode())
+    for values in (*(contents[name] for name in COLUMNS[1:]), *contents["scores"].values()):
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()
+
+
+def _check_columns(path: Any, part: dict[str, Any], columns: Sequence[str], exact: dict[str, Any] | None) -> None:
+    if missing := [name for name in columns if name not in part["scores"]]:
+        there = ", ".join(part["scores"]) or "none"
+        raise ShardError(
+            f"{path}: has no column {', '.join(missing)}; there are: {there}. Delete the file and run again."
+        )
+    if exact is None:
+        return
+    if differing := [name for name in columns if part["made"][name] != exact["made"][name]]:
+        name = differing[0]
+        raise ShardError(
+            f"{path}: column {name} was made by {part['made'][name]}, that of {exact['shard']} by "
+            f"{exact['made'][name]}. They cannot be ranked together: delete the older file and run again."
+        )
+
+
+def _check_ids(table: ScoreTable, names: Mapping[str, Any]) -> None:
+    if len(set(table.id)) == len(table):
+        return
+    repeated = _first_repeated(list(table.id))
+    where = ", ".join(str(names[shard]) for shard in dict.fromkeys(table.shard[table.id == repeated]))
+    raise ShardError(f"{where}: the ID {repeated} has more than one row. Run the index again.")
+
+
+def _first_repeated(values: Sequence[str]) -> str:
+    seen: set[str] = set()
+    return next(value for value in values if value in seen or seen.add(value))  # type: ignore[func-returns-value]
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
+    """Open a score file for reading and turn HDF5's errors into a `ShardError` that names the file."""
+    try:
+        with h5py.File(path, "r") as file:
+            if (version := file.attrs.get("format_version")) != FORMAT_VERSION:
+                raise _damaged(path, f"format version {version}, expected {FORMAT_VERSION}")
+            yield file
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
+        raise _damaged(path, str(error)) from error
+
+
+def _damaged(path: str | Path, what: str) -> ShardError:
+    return ShardError(f"{path}: not a score file that can be read: {what}. Delete it and run again; it will be remade.")
