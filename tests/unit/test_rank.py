@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from lensrank.errors import ShardError
+from lensrank.files import file_digest
 from lensrank.rank import RankSettings, rank_dataset, ranking
 from lensrank.score import TrainedModel
 from lensrank.scores import Effort, Made, write_scores
@@ -110,7 +111,7 @@ def test_a_collapsed_training_is_kept_apart_and_named(tmp_path, caplog):
     np.testing.assert_allclose(found["score"], [0.7, 0.3], rtol=1e-12)
     np.testing.assert_allclose(found["score_std"], [np.sqrt(0.02), np.sqrt(0.02)], rtol=1e-12)
     assert found["score_a_1"].isna().all()
-    assert "a_1 is left out of the mean" in caplog.text
+    assert "a_1: its training collapsed" in caplog.text
 
 
 def test_a_training_that_says_it_collapsed_is_left_out(tmp_path, caplog):
@@ -118,14 +119,25 @@ def test_a_training_that_says_it_collapsed_is_left_out(tmp_path, caplog):
     model.parent.mkdir()
     model.write_text("weights")
     model.with_name("provenance.json").write_text(json.dumps({"collapsed": "AUROC 0.50"}))
-    from lensrank.files import file_digest
-
     made = {"a_0": Made(file_digest(model), "keras", "float32", 1), "b_0": MADE}
     path = write(tmp_path / "shard-0000.h5", [0, 1], ["1", "2"], {"a_0": [0.5, 0.5], "b_0": [0.1, 0.9]}, made)
     found = rank(tmp_path, [path], columns=["a_0", "b_0"], models=[TrainedModel("a", 0, model)])
     assert list(found["score"]) == [0.9, 0.1]
     assert found["score_std"].isna().all()
-    assert "a_0 is left out of the mean: its training collapsed (AUROC 0.50)" in caplog.text
+    assert "a_0: its training collapsed (AUROC 0.50)" in caplog.text
+
+
+def test_where_all_trainings_collapsed_those_that_give_numbers_rank_and_the_log_says_so(tmp_path, caplog):
+    model = tmp_path / "train" / "model.keras"
+    model.parent.mkdir()
+    model.write_text("weights")
+    model.with_name("provenance.json").write_text(json.dumps({"collapsed": "AUROC 0.50"}))
+    made = {"a_0": Made(file_digest(model), "keras", "float32", 1), "a_1": MADE}
+    path = write(tmp_path / "shard-0000.h5", [0, 1], ["1", "2"], {"a_0": [0.5, 0.7], "a_1": [np.nan, np.nan]}, made)
+    found = rank(tmp_path, [path], columns=["a_0", "a_1"], models=[TrainedModel("a", 0, model)])
+    assert list(found["id"]) == ["2", "1"]
+    assert list(found["score"]) == [0.7, 0.5]
+    assert "all trainings collapsed: the images are ranked by a_0, no better than chance" in caplog.text
 
 
 def test_nothing_to_rank_by_is_an_error(tmp_path):

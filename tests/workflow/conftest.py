@@ -11,7 +11,7 @@ import yaml
 PROJECT = Path(__file__).resolve().parents[2]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Workflow:
     """A folder in which the workflow runs with a configuration."""
 
@@ -33,8 +33,9 @@ class Workflow:
     def run(self, *arguments):
         """Run snakemake and demand that it ends well; returns its output."""
         done = self.call(*arguments)
-        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-        return done.stdout + done.stderr
+        output = done.stdout + done.stderr
+        assert done.returncode == 0, output
+        return output
 
 
 @pytest.fixture(scope="module")

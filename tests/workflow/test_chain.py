@@ -25,7 +25,7 @@ def survey(make_workflow):
         shard_size=60,
         **TINY,
     )
-    workflow.output = workflow.run("--cores", "2")
+    workflow.first_output = workflow.run("--cores", "2")
     return workflow
 
 
@@ -97,7 +97,7 @@ def test_figures_come_as_png_and_svg(survey):
 
 def test_the_run_ends_by_saying_where_the_results_are_and_what_they_show(survey):
     text = (survey.results / "report/summary.txt").read_text()
-    assert text in survey.output
+    assert text in survey.first_output
     for word in ("catalogue/challenge.fits", "AUROC", "simulated", "tiny"):
         assert word in text
 

@@ -69,9 +69,12 @@ def rank_dataset(
     check_made(table, settings, {model.column: file_digest(model.path) for model in models})
     check_shards(table, {path.stem: path.read_text(encoding="ascii").strip() for path in shard_digests})
     collapsed = find_collapsed(table, models)
-    mean, std = combine(table, collapsed)
+    sound = sound_columns(table, collapsed)
+    mean, std = combine(table, sound)
     in_training = np.isin(table.pixel_digest, _pixel_digests(training))
-    catalogue = _catalogue(dataset, table, mean, std, in_training, _provenance(dataset, settings, table, collapsed))
+    catalogue = _catalogue(
+        dataset, table, mean, std, in_training, _provenance(dataset, settings, table, collapsed) | {"in_score": sound}
+    )
     for path in catalogues:
         write_catalogue(path, catalogue)
     if submission is not None:
@@ -151,25 +154,42 @@ def find_collapsed(table: ScoreTable, models: Iterable[TrainedModel]) -> dict[st
     return {name: reasons[name] for name in table.scores if name in reasons}
 
 
-def combine(table: ScoreTable, collapsed: Mapping[str, str]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of the sound columns, over those that have a number for an image.
+def sound_columns(table: ScoreTable, collapsed: Mapping[str, str]) -> list[str]:
+    """Columns that enter the mean: those of sound trainings.
+
+    Where no training is sound, those that give numbers are taken, so that a run over a small or hard set ends with a
+    catalogue; the log and the catalogue say that its order is no better than chance.
 
     Args:
         table: scores.
-        collapsed: columns to leave out, and why.
+        collapsed: columns of trainings that collapsed, and why.
+
+    Raises:
+        ShardError: no column holds a number.
+    """
+    for name, reason in collapsed.items():
+        log.warning("%s: its training collapsed (%s)", name, reason)
+    sound = [name for name in table.scores if name not in collapsed]
+    if sound:
+        return sound
+    sound = [name for name, values in table.scores.items() if np.isfinite(values).any()]
+    if not sound:
+        raise ShardError(f"there is nothing to rank by: all trainings collapsed ({'; '.join(collapsed.values())})")
+    log.warning("all trainings collapsed: the images are ranked by %s, no better than chance", ", ".join(sound))
+    return sound
+
+
+def combine(table: ScoreTable, columns: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of some columns, over those that have a number for an image.
+
+    Args:
+        table: scores.
+        columns: their names.
 
     Returns:
         (n,) mean, NaN where there is no number; (n,) standard deviation (ddof 1), NaN where there are fewer than two.
-
-    Raises:
-        ShardError: all columns are to be left out.
     """
-    for name, reason in collapsed.items():
-        log.warning("%s is left out of the mean: its training collapsed (%s)", name, reason)
-    sound = [values for name, values in table.scores.items() if name not in collapsed]
-    if not sound:
-        raise ShardError(f"there is nothing to rank by: all trainings collapsed ({'; '.join(collapsed.values())})")
-    values = np.array(sound)
+    values = np.array([table.scores[name] for name in columns])
     there = np.isfinite(values)
     count = there.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -208,13 +228,13 @@ def _catalogue(
 ) -> Catalogue:
     order = ranking(table.id, mean)
     flags = table.flags.astype(np.int64) | np.where(in_training, int(Flag.IN_TRAINING), 0)
-    collapsed = provenance["collapsed"]
+    sound = provenance["in_score"]
     meaning = ", ".join(f"{flag.value} {flag.name}" for flag in Flag)
     each = [
         Column(
             f"score_{name}",
             values[order],
-            f"Probability of a lens by {name}" + (" (collapsed; not in score)" if name in collapsed else ""),
+            f"Probability of a lens by {name}" + ("" if name in sound else " (collapsed; not in score)"),
             ucd="stat.probability",
         )
         for name, values in table.scores.items()
