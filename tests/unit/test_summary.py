@@ -70,7 +70,7 @@ def test_summary_says_what_came_out(tmp_path: Path) -> None:
     assert output.read_text(encoding="utf-8") == text
     for part in (
         "Run demo",
-        "Data set train (simulated): train 2 images (1 lenses); holdout 1 images (1 lenses)",
+        "Data set train (simulated):\n  train 2 images (1 lenses)\n  holdout 1 images (1 lenses)\n",
         "the last in the order of their IDs are held out",
         "epoch chosen on the hold-out itself",
         "holdout: net_3: the AUROC of 0.5 is no better than chance",

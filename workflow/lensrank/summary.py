@@ -92,7 +92,7 @@ def _recipe(settings: SummarySettings, split: pd.DataFrame) -> list[str]:
         label = split.loc[split["part"] == part, "label"]
         if len(label):
             counts.append(f"{part} {len(label):,} images ({label.sum():,} lenses)")
-    return [_cut(f"Data set {settings.kind(TRAIN)}: {'; '.join(counts)}"), _cut(f"  {method}")]
+    return [f"Data set {settings.kind(TRAIN)}:", *(f"  {count}" for count in counts), _cut(f"  {method}")]
 
 
 def _merits(settings: SummarySettings, summary: pd.DataFrame) -> list[str]:

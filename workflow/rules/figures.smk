@@ -44,7 +44,7 @@ rule figure_auroc_epochs:
         stem=subpath(output.png, strip_suffix=".png"),
     shell:
         'python "$SCRIPTS/figures.py" auroc_epochs --model {wildcards.model:q} {params.trainings:q}'
-        " --data {params.data:q} --output {params.stem:q} > {log:q} 2>&1"
+        " {params.data:q} --output {params.stem:q} > {log:q} 2>&1"
 
 
 rule figure_judged:
@@ -53,7 +53,7 @@ rule figure_judged:
         holdouts=lambda wildcards: holdout_files(wildcards.model),
         labelled=lambda wildcards: labelled_files(wildcards.images),
     output:
-        png=report(result("figures/{kind}_{model}_{images}.png"), caption="../report/{kind}.rst", category="Figures"),
+        png=report(result("figures/{kind}_{model}_{images}.png"), caption="../report/judged.rst", category="Figures"),
         svg=result("figures/{kind}_{model}_{images}.svg"),
     log:
         logfile("figures/{kind}_{model}_{images}"),
@@ -72,5 +72,5 @@ rule figure_judged:
         stem=subpath(output.png, strip_suffix=".png"),
     shell:
         'python "$SCRIPTS/figures.py" {wildcards.kind} --model {wildcards.model:q} --images {wildcards.images:q}'
-        " --settings {params.settings:q} --data {params.data:q} {params.holdouts:q} {params.scores:q}"
+        " --settings {params.settings:q} {params.data:q} {params.holdouts:q} {params.scores:q}"
         " --output {params.stem:q} > {log:q} 2>&1"

@@ -79,14 +79,15 @@ def summary(config: Config) -> str:
     return _json(run=config.run, split=config.split.model_dump(mode="json"), simulated=list(config.simulate))
 
 
-def origin(config: Config, dataset: str) -> str:
-    """What a figure says of a data set's images, beside its name; the hold-out is part of the training data set."""
-    return "simulated" if dataset.replace("holdout", "train") in config.simulate else ""
+def origin(config: Config, images: str) -> list[str]:
+    """What a figure says of a set of images, as arguments; the hold-out is part of the training data set."""
+    dataset = "train" if images == "holdout" else images
+    return ["--data", "simulated"] if dataset in config.simulate else []
 
 
 def example_options(config: Config) -> list[str]:
     """What the figure of examples needs to know of the images, as arguments."""
-    words = ["--data", origin(config, "train")]
+    words = origin(config, "train")
     if config.cutout.masked is not None:
         words += ["--masked", str(config.cutout.masked)]
     if "train" in config.simulate:
