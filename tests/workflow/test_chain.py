@@ -1,15 +1,18 @@
 """The whole chain, as a user runs it: a simulated survey, a ground-based archive, and a folder for a frozen network."""
 
 import json
+import shutil
 import tarfile
 from xml.etree import ElementTree
 
+import badinput
 import numpy as np
 import pandas as pd
 import pytest
 from astropy.io import fits
 from astropy.table import Table
 
+BAD = [row for row in badinput.ROWS if row.bands == badinput.ONE_BAND]
 TINY = {"models": {"tiny": {}}, "seeds": [0, 1], "training": {"epochs": 2}}
 
 
@@ -19,7 +22,7 @@ def survey(make_workflow):
         "survey",
         simulate={
             "train": {"n": 300, "seed": 1},
-            "challenge": {"n": 100, "layout": "challenge", "lens_fraction": 0.4, "seed": 2, "first_id": 200000},
+            "challenge": {"n": 100, "layout": "challenge", "lens_fraction": 0.4, "seed": 2, "first_id": 300000},
         },
         split={"method": "grouped", "holdout": 100, "validation": 40},
         shard_size=60,
@@ -43,10 +46,10 @@ def test_every_image_of_the_challenge_is_in_the_catalogue_best_first(survey):
 
 def test_positions_are_the_headers_in_degrees(survey):
     catalogue = pd.read_csv(survey.results / "catalogue/challenge.csv", dtype={"id": str}).set_index("id")
-    path = next((survey.results / "simulated/challenge").rglob("*-200042.fits"))
+    path = next((survey.results / "simulated/challenge").rglob("*-300042.fits"))
     header = fits.getheader(path)
-    assert catalogue.loc["200042", "ra"] == pytest.approx(np.degrees(header["RA"]) % 360, abs=1e-12)
-    assert catalogue.loc["200042", "dec"] == pytest.approx(np.degrees(header["DEC"]), abs=1e-12)
+    assert catalogue.loc["300042", "ra"] == pytest.approx(np.degrees(header["RA"]) % 360, abs=1e-12)
+    assert catalogue.loc["300042", "dec"] == pytest.approx(np.degrees(header["DEC"]), abs=1e-12)
 
 
 def test_all_formats_hold_the_same_catalogue(survey):
@@ -161,20 +164,49 @@ def test_without_validation_images_the_tables_say_that_the_hold_out_chose_the_ep
     assert set(pd.read_csv(ground.results / "metrics/seeds.csv")["selection"]) == {"holdout"}
 
 
-def test_a_frozen_network_scores_a_folder_without_any_training_data(make_workflow, survey):
+@pytest.fixture(scope="module")
+def weekly(make_workflow, survey):
+    """A delivery that holds sound images and the whole bad-input table, for a network that was trained before."""
     workflow = make_workflow("weekly", catalogue={"formats": ["csv"]})
+    images = workflow.folder / "delivery"
+    shutil.copytree(survey.results / "simulated/challenge", images)
+    for row in BAD:
+        badinput.write(row, images)
     workflow.config.update(
-        datasets={"weekly": {"images": str(survey.results / "simulated/challenge"), "truth": None}},
+        datasets={"weekly": {"images": str(images), "truth": None}},
         models={"frozen": {"path": str(survey.results / "train/tiny/seed-0/model.keras")}},
     )
-    output = workflow.run("--cores", "2")
-    jobs = {line.split()[1].rstrip(":") for line in output.splitlines() if line.startswith(("localrule ", "rule "))}
+    workflow.output = workflow.run("--cores", "2")
+    return workflow
+
+
+def test_a_frozen_network_scores_a_folder_without_any_training_data(weekly, survey):
+    lines = weekly.output.splitlines()
+    jobs = {line.split()[1].rstrip(":") for line in lines if line.startswith(("localrule ", "rule "))}
     assert {"ingest", "score", "rank", "summary"} <= jobs
     assert not {"simulate", "split", "train", "evaluate"} & jobs
-    catalogue = pd.read_csv(workflow.results / "catalogue/weekly.csv").set_index("id")
-    there = pd.read_csv(survey.results / "catalogue/challenge.csv").set_index("id")
-    assert np.array_equal(catalogue["score_frozen_0"], there.loc[catalogue.index, "score_tiny_0"])
-    assert not (workflow.results / "metrics").exists()
+    assert not (weekly.results / "metrics").exists()
+    catalogue = pd.read_csv(weekly.results / "catalogue/weekly.csv", dtype={"id": str}).set_index("id")
+    there = pd.read_csv(survey.results / "catalogue/challenge.csv", dtype={"id": str}).set_index("id")
+    assert np.array_equal(catalogue.loc[there.index, "score_frozen_0"], there["score_tiny_0"])
+
+
+def test_every_file_of_the_bad_input_table_is_in_the_catalogue_or_in_the_rejects(weekly):
+    catalogue = pd.read_csv(weekly.results / "catalogue/weekly.csv", dtype={"id": str}).set_index("id")
+    rejects = pd.read_csv(weekly.results / "rejects/weekly.csv", dtype=str, keep_default_na=False)
+    assert np.isfinite(catalogue["score"]).all()
+    reasons = {
+        (name.rpartition("/")[2], reason) for name, reason in zip(rejects["file"], rejects["reason"], strict=True)
+    }
+    for row in BAD:
+        names = {name.rpartition("/")[2] for name in row.files}
+        if row.outcome == "rejected":
+            assert row.id not in catalogue.index, row.name
+            assert {(name, str(row.code)) for name in names} <= reasons, row.name
+        else:
+            assert catalogue.loc[row.id, "flags"] == int(row.code or 0), row.name
+            assert not names & {name for name, _ in reasons}, row.name
+    assert len(catalogue) == 100 + sum(row.outcome != "rejected" for row in BAD)
 
 
 def test_no_truth_for_the_training_set_is_an_error_before_any_training(make_workflow, survey):
