@@ -145,7 +145,9 @@ def write_training(folder: Path, scores: np.ndarray, *, collapsed: str | None = 
         "best_epoch": 5,
         "collapsed": collapsed,
         "images": {"train": 40, "validation": 0, "holdout": 8},
-        "settings": {"model": {"best": best, "patience": None}},
+        "network": "lastro",
+        "epochs": 7,
+        "settings": {"model": {"best": best, "patience": None, "batch_size": 30, "balanced_batches": True}},
     }
     (folder / "provenance.json").write_text(json.dumps(record))
 
@@ -233,7 +235,8 @@ def test_script_writes_the_three_tables(tmp_path: Path) -> None:
     (tmp_path / "truth.csv").write_text("ID,is_lens\n" + "".join(f"{i},{int(LABELS[int(i)])}\n" for i in ids))
     (tmp_path / "truth.json").write_text(json.dumps({"path": str(tmp_path / "truth.csv")}))
     (tmp_path / "none.json").write_text(json.dumps({"path": None}))
-    command = [sys.executable, str(ROOT / "scripts/evaluate.py"), "--settings", '{"threshold": 0.5}']
+    command = [sys.executable, str(ROOT / "scripts/evaluate.py"), "--settings"]
+    command += ['{"threshold": 0.5, "simulated": ["train"]}']
     for seed in (0, 1):
         command += ["--holdout", "net", str(seed), str(tmp_path / f"train/net/seed-{seed}")]
     for dataset, truth in (("challenge", "truth.json"), ("sky", "none.json")):
@@ -249,6 +252,12 @@ def test_script_writes_the_three_tables(tmp_path: Path) -> None:
     )
     assert len(seeds) == 5
     assert seeds.columns[:6].tolist() == ["model", "seed", "dataset", "n_lens", "n_nonlens", "auroc"]
+    recipe = (
+        "lastro, 40 training images, 7 epochs, balanced batches of 30, learning rate 0.001, "
+        "augmentation flip rotation_degrees 90.0 zoom 0.6 to 1.4"
+    )
+    assert set(summary.loc[summary["model"] == "net", "recipe"]) == {recipe}
+    assert set(summary.loc[summary["origin"] == "simulated", "dataset"]) == {"holdout"}
     where = set(zip(summary["model"], summary["dataset"], strict=True))
     assert where == {("net", "holdout"), ("net", "challenge"), ("elsewhere", "challenge"), ("all", "challenge")}
     assert comparison["contained"].all()

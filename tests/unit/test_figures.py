@@ -199,6 +199,7 @@ def write_training(folder: Path) -> Scored:
     table.to_csv(folder / "holdout.csv", index=False)
     record = training(0).record._asdict()
     record |= {"collapsed": None, "settings": {"model": {"best": "auroc", "patience": None}}}
+    record |= {"network": "lastro", "epochs": 7}
     (folder / "provenance.json").write_text(json.dumps(record))
     write_history(folder / "history.csv", training(0).epochs)
     return one

@@ -130,6 +130,8 @@ def _seed_row(one: Scored, threshold: float) -> dict[str, Any]:
         "best_epoch": one.best_epoch,
         "symmetries": one.symmetries,
         "collapsed": one.collapsed,
+        "origin": one.origin,
+        "recipe": one.recipe,
     }
 
 
@@ -191,6 +193,8 @@ def _summary_row(model: str, group: Sequence[Scored], means: dict[str, float]) -
             "symmetries": first.symmetries,
             "without_label": first.without_label,
             "without_image": first.without_image,
+            "origin": first.origin,
+            "recipe": "; ".join(dict.fromkeys(one.recipe for one in group if one.recipe)),
         }
     )
 

@@ -4,7 +4,7 @@ import argparse
 import json
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ import pandas as pd
 from lensrank.config.settings import Dataset, Evaluation
 from lensrank.errors import LensrankError, TruthError
 from lensrank.names import id_order
+from lensrank.provenance import training_recipe
 from lensrank.scores import read_scores
 from lensrank.split import HOLDOUT, first_few, truth_file
 from lensrank.truth import read_truth
@@ -28,6 +29,17 @@ SELECTION = {
 """Which images chose the epoch, in words; empty: a model trained elsewhere."""
 
 log = logging.getLogger("lensrank")
+
+
+class EvaluationSettings(Evaluation):
+    """What an evaluation needs to know of the run."""
+
+    simulated: tuple[str, ...] = ()
+    """Data sets that were made here instead of read."""
+
+    def origin(self, dataset: str) -> str:
+        """Where a set of images comes from; the hold-out is part of the training data set."""
+        return "simulated" if (TRAINING_SET if dataset == HOLDOUT else dataset) in self.simulated else ""
 
 
 @dataclass(frozen=True)
@@ -48,6 +60,8 @@ class Scored:
         collapsed: why this training is left out of every mean; empty for a sound one.
         without_label: images that were scored and have no label.
         without_image: IDs of the truth that were not scored.
+        recipe: how the network was trained, in a line; empty for a model trained elsewhere.
+        origin: "simulated" for images that this run made; empty for images that were read.
     """
 
     model: str
@@ -62,6 +76,8 @@ class Scored:
     collapsed: str = ""
     without_label: int = 0
     without_image: int = 0
+    recipe: str = ""
+    origin: str = ""
 
     @property
     def n_lens(self) -> int:
@@ -96,7 +112,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def from_arguments(args: argparse.Namespace) -> tuple[list[Scored], Evaluation]:
+def from_arguments(args: argparse.Namespace) -> tuple[list[Scored], EvaluationSettings]:
     """Read everything that the arguments of `add_arguments` name.
 
     A data set without `--truth`, or whose index found no truth table, has nothing to be judged by and is passed over.
@@ -107,7 +123,7 @@ def from_arguments(args: argparse.Namespace) -> tuple[list[Scored], Evaluation]:
     Raises:
         LensrankError: as `read_holdout` and `read_dataset`.
     """
-    settings = Evaluation.model_validate_json(args.settings)
+    settings = EvaluationSettings.model_validate_json(args.settings)
     holdouts = [read_holdout(model, int(seed), Path(folder)) for model, seed, folder in args.holdout]
     scored = list(holdouts)
     truths = {name: (truth_file(Path(path)), text) for name, path, text in args.truth}
@@ -118,7 +134,7 @@ def from_arguments(args: argparse.Namespace) -> tuple[list[Scored], Evaluation]:
             continue
         truth = read_truth(path, Dataset.model_validate_json(text))
         scored += read_dataset(name, [Path(file) for file in files], truth, holdouts)
-    return scored, settings
+    return [replace(one, origin=settings.origin(one.dataset)) for one in scored], settings
 
 
 class TrainingRecord(NamedTuple):
@@ -129,12 +145,14 @@ class TrainingRecord(NamedTuple):
         best_epoch: the epoch that was kept, from 1.
         collapsed: why the training came to nothing; empty for a sound one.
         images: number of images by part of the split.
+        recipe: how it was trained, in a line.
     """
 
     selection: str
     best_epoch: int
     collapsed: str
     images: dict[str, int]
+    recipe: str = ""
 
 
 def read_record(folder: Path) -> TrainingRecord:
@@ -147,6 +165,7 @@ def read_record(folder: Path) -> TrainingRecord:
         best_epoch=found["best_epoch"],
         collapsed=found["collapsed"] or "",
         images=found["images"],
+        recipe=training_recipe(found),
     )
 
 
@@ -178,6 +197,7 @@ def read_holdout(model: str, seed: int, folder: Path) -> Scored:
         selection=record.selection,
         best_epoch=record.best_epoch,
         collapsed=record.collapsed or _unusable(scores),
+        recipe=record.recipe,
     )
 
 
@@ -228,6 +248,7 @@ def read_dataset(dataset: str, files: Sequence[Path], truth: pd.DataFrame, holdo
                 collapsed=(training.collapsed if training else "") or _unusable(scores),
                 without_label=without_label,
                 without_image=without_image,
+                recipe=training.recipe if training else "",
             )
         )
     return found

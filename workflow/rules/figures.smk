@@ -12,6 +12,8 @@ rule figure_examples:
         svg=result("figures/examples.svg"),
     log:
         logfile("figures/examples"),
+    benchmark:
+        benchmark_file("figures/examples")
     resources:
         mem_mb=2000,
         runtime=30,
@@ -34,6 +36,8 @@ rule figure_auroc_epochs:
         svg=result("figures/auroc_epochs_{model}.svg"),
     log:
         logfile("figures/auroc_epochs_{model}"),
+    benchmark:
+        benchmark_file("figures/auroc_epochs_{model}")
     resources:
         mem_mb=2000,
         runtime=30,
@@ -57,6 +61,8 @@ rule figure_judged:
         svg=result("figures/{kind}_{model}_{images}.svg"),
     log:
         logfile("figures/{kind}_{model}_{images}"),
+    benchmark:
+        benchmark_file("figures/{kind}_{model}_{images}")
     wildcard_constraints:
         kind="roc|confusion|thresholds",
         images="|".join(["holdout", *map(re.escape, CONFIG.datasets)]),

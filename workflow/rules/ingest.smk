@@ -35,6 +35,8 @@ rule rejects:
         table=result("rejects/{dataset}.csv"),
     log:
         logfile("rejects/{dataset}"),
+    benchmark:
+        benchmark_file("rejects/{dataset}")
     resources:
         mem_mb=1000,
         runtime=30,

@@ -5,6 +5,8 @@ rule engine:
         choice=result("engine.json"),
     log:
         logfile("engine"),
+    benchmark:
+        benchmark_file("engine")
     localrule: True
     resources:
         gpu=0,

@@ -13,6 +13,8 @@ rule summary:
         text=report(result("report/summary.txt"), caption="../report/run.rst", category="Summary"),
     log:
         logfile("summary"),
+    benchmark:
+        benchmark_file("summary")
     resources:
         mem_mb=2000,
         runtime=30,

@@ -71,7 +71,7 @@ def rank(config: Config) -> str:
 
 def evaluate(config: Config) -> str:
     """For `scripts/evaluate.py`."""
-    return _json(threshold=config.evaluation.threshold)
+    return _json(threshold=config.evaluation.threshold, simulated=list(config.simulate))
 
 
 def summary(config: Config) -> str:
