@@ -23,11 +23,11 @@ def vis(*numbers: int, folder: str = "Public/Band1") -> dict[str, bytes]:
 
 
 def survey(tmp_path: Path, files: dict[str, bytes], **settings: object) -> Survey:
-    return Survey(write_files(tmp_path / "images", files), tmp_path / "out", **settings)  # type: ignore[arg-type]
+    return Survey(write_files(tmp_path / "images", files), tmp_path / "out", **settings)
 
 
 def archived(tmp_path: Path, files: dict[str, bytes], **settings: object) -> Survey:
-    return Survey(write_tar(tmp_path / "images.tar", files), tmp_path / "out", **settings)  # type: ignore[arg-type]
+    return Survey(write_tar(tmp_path / "images.tar", files), tmp_path / "out", **settings)
 
 
 EITHER = pytest.mark.parametrize("make", [survey, archived])

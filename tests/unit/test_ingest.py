@@ -31,16 +31,16 @@ def vis(*numbers: int) -> dict[str, bytes]:
 
 
 def folder(tmp_path: Path, files: dict[str, bytes], **settings: object) -> Survey:
-    return Survey(write_files(tmp_path / "images", files), tmp_path / "out", **settings)  # type: ignore[arg-type]
+    return Survey(write_files(tmp_path / "images", files), tmp_path / "out", **settings)
 
 
 def archive(tmp_path: Path, files: dict[str, bytes], **settings: object) -> Survey:
-    return Survey(write_tar(tmp_path / "images.tar", files), tmp_path / "out", **settings)  # type: ignore[arg-type]
+    return Survey(write_tar(tmp_path / "images.tar", files), tmp_path / "out", **settings)
 
 
 def nested(tmp_path: Path, files: dict[str, bytes], **settings: object) -> Survey:
     path = write_tar(tmp_path / "images.tar.gz", {"Data.0.tar.gz": gzip.compress(tar_bytes(files))}, "w:gz")
-    return Survey(path, tmp_path / "out", **settings)  # type: ignore[arg-type]
+    return Survey(path, tmp_path / "out", **settings)
 
 
 ANY = pytest.mark.parametrize("make", [folder, archive, nested])

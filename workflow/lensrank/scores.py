@@ -9,7 +9,8 @@ Attributes of a column say what made it (`Made`); those of the file, which shard
 and a digest covers rows, scores and attributes.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -127,7 +128,7 @@ def read_scores(paths: Sequence[str | Path], columns: Sequence[str] | None = Non
         parts.append(part)
     names = {part["shard"]: path for part, path in zip(parts, paths, strict=True)}
     if len(names) < len(parts):
-        raise ShardError(f"{_first_repeated([part['shard'] for part in parts])}: two score files are of this shard")
+        raise ShardError(f"{_most_common(part['shard'] for part in parts)}: two score files are of this shard")
     table = ScoreTable(
         **{name: np.concatenate([part[name] for part in parts]) for name in COLUMNS},
         shard=np.repeat(np.array(list(names), dtype=object), [len(part["id"]) for part in parts]),
@@ -194,14 +195,9 @@ def _check_columns(path: Any, part: dict[str, Any], columns: Sequence[str], exac
 def _check_ids(table: ScoreTable, names: Mapping[str, Any]) -> None:
     if len(set(table.id)) == len(table):
         return
-    repeated = _first_repeated(list(table.id))
+    repeated = _most_common(table.id)
     where = ", ".join(str(names[shard]) for shard in dict.fromkeys(table.shard[table.id == repeated]))
     raise ShardError(f"{where}: the ID {repeated} has more than one row. Run the index again.")
-
-
-def _first_repeated(values: Sequence[str]) -> str:
-    seen: set[str] = set()
-    return next(value for value in values if value in seen or seen.add(value))  # type: ignore[func-returns-value]
 
 
 @contextmanager
@@ -218,3 +214,7 @@ def _opened(path: Path) -> Iterator[h5py.File]:
 
 def _damaged(path: str | Path, what: str) -> ShardError:
     return ShardError(f"{path}: not a score file that can be read: {what}. Delete it and run again; it will be remade.")
+
+
+def _most_common(values: Iterable[str]) -> str:
+    return Counter(values).most_common(1)[0][0]

@@ -62,17 +62,10 @@ def train(
     device, on_gpu = use_device(gpus, settings.model.allow_cpu, threads)
     parts = trainingset.load(read_split(Path(split)), shards, settings.shape, settings.bands)
     selection = VALIDATION if len(parts[VALIDATION]) else HOLDOUT
-    record: dict[str, Any] = {
-        "settings": settings.model_dump(mode="json"),
-        "network": settings.network,
-        "seed": seed,
-        "split": file_digest(split),
-        "shards": trainingset.digests(shards),
+    record = _origins(settings, seed, split, shards) | {
         "images": {name: len(part) for name, part in parts.items()},
         "selection": selection,
         "precision": _precision(settings, on_gpu),
-        "backend": keras.backend.backend(),
-        "versions": provenance.versions(),
     }
     identity = value_digest([record, STEP_VERSIONS["train"]])
     normalisation = _normalisation(settings, parts[TRAIN])
@@ -93,6 +86,18 @@ def train(
     _write(Path(output), trainer.whole_model(state.best), state.history, parts[HOLDOUT], record, began)
     if resume_folder is not None:
         resume.remove(resume_folder)
+
+
+def _origins(settings: TrainSettings, seed: int, split: str | Path, shards: Sequence[str | Path]) -> dict[str, Any]:
+    return {
+        "settings": settings.model_dump(mode="json"),
+        "network": settings.network,
+        "seed": seed,
+        "split": file_digest(split),
+        "shards": trainingset.digests(shards),
+        "backend": keras.backend.backend(),
+        "versions": provenance.versions(),
+    }
 
 
 def _epochs(
