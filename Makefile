@@ -8,11 +8,12 @@ CORES ?= all
 .PHONY: help environment demo test lint format lock docs clean
 
 help:
-	@echo "make demo    a simulated survey from images to the ranked catalogue, in minutes, without data"
-	@echo "make test    all tests"
-	@echo "make lint    ruff, snakefmt, mypy and snakemake --lint"
-	@echo "make docs    write config/README.md and config/schema.json anew from the code"
-	@echo "make lock    resolve the dependencies anew (needs uv)"
+	@echo "make environment   build .venv from the lock, and nothing else"
+	@echo "make demo          a simulated survey from images to the ranked catalogue, in minutes, without data"
+	@echo "make test          all tests"
+	@echo "make lint          ruff, snakefmt, mypy and snakemake --lint"
+	@echo "make docs          write config/README.md and config/schema.json anew from the code"
+	@echo "make lock          resolve the dependencies anew (needs uv)"
 
 environment:
 	@envs/build.sh

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Builds .venv from the hash-pinned lock, once; does nothing while the lock and pyproject.toml are as they were.
 # Usage: envs/build.sh [cpu|gpu]      PYTHON=python3.12 chooses the interpreter (3.11 to 3.13).
+# Without an argument an environment of either kind will do, and cpu is built where there is none.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-kind=${1:-cpu}
-stamp=.venv/.built-$(cat "envs/$kind.lock" pyproject.toml | sha256sum | cut -c1-16)
-[ -e "$stamp" ] && exit 0
+stamp() { echo ".venv/.built-$(cat "envs/$1.lock" pyproject.toml | sha256sum | cut -c1-16)"; }
+for kind in ${1:-gpu cpu}; do
+  [ -e "$(stamp "$kind")" ] && exit 0
+done
 
 works() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; }
 python=
@@ -35,4 +37,4 @@ echo "Building the environment in .venv from envs/$kind.lock (about 2 minutes) .
 "$python" -m venv .venv
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r "envs/$kind.lock"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-touch "$stamp"
+touch "$(stamp "$kind")"

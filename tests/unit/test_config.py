@@ -85,6 +85,23 @@ split: {method: rndom}
         ("simulate: {'a/b': {}}\nmodels: {lastro: {}}", "simulate.a/b"),
         (SIMULATED + "bands: [R, I]\ndatasets: {train: {pattern: 'x{id}.fits'}}", "has no {band}, but bands names 2"),
         (SIMULATED + "augmentation: {zoom: [1.4, 0.6]}", "augmentation.zoom: the lower end comes first"),
+        (
+            SIMULATED + "scoring: {engine: keras, precision: bfloat16}",
+            "bfloat16 is for engine openvino",
+        ),
+        (
+            SIMULATED + "cutout: {shape: [101, 81]}\nscoring: {symmetries: 8}",
+            "symmetries: 8 needs square images",
+        ),
+        (SIMULATED + "scoring: {datasets: [train, train]}", "scoring.datasets: 'train' stands twice"),
+        (
+            "simulate: {train: {}, c: {}, b_c: {}}\nmodels: {a: {network: tiny}, a_b: {network: tiny}}",
+            "*_a_b_c",
+        ),
+        ("simulate: {train: {}, c: {}}\nmodels: {tiny: {}}\nscoring: {models: []}", "scoring.models: names none"),
+        (SIMULATED + "datasets: {train: {truth: null}}", "datasets.train.truth: null, but lastro must learn"),
+        (f"datasets: {{train: {{images: {__file__}}}}}\nmodels: {{lastro: {{}}}}", "`images` is a folder, an archive"),
+        (f"simulate: {{train: {{}}}}\nmodels: {{old: {{path: {PROJECT}}}}}", "is a folder; name the file"),
         (SIMULATED + "run: ../elsewhere", "run: String should match pattern"),
         (
             "simulate: {train: {n: 3000}}\nmodels: {lastro: {normalisation: {mean: 1, st: 2}}}",
@@ -94,6 +111,17 @@ split: {method: rndom}
 )
 def test_what_is_wrong_is_named(text, expected):
     assert expected in faults(text)
+
+
+def test_a_fault_in_a_list_or_a_missing_key_does_not_hide_the_others():
+    text = faults("""
+models: {lastroo: {}, b: {network: lastro, normalisation: {mean: 1}}}
+seeds: [0, a]
+catalogue: {formats: [fitz]}
+datasets: {train: {images: nope}}
+""")
+    for line in ("'lastroo' is not a registered", "seeds.1: ", "'fitz'; nearest: 'fits'", "nope does not exist", "std"):
+        assert line in text
 
 
 def test_a_recipe_is_weaker_than_what_the_configuration_sets_and_the_models_own_entry_is_strongest():

@@ -248,7 +248,7 @@ def test_no_image_at_all_is_an_error_that_says_what_there_was(tmp_path: Path, ma
 
 
 def test_a_folder_of_archives_says_how_to_read_one(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"images.tgz: let `images` name it"):
+    with pytest.raises(DataError, match=r"images.tgz: to read one, let `images` name it"):
         survey(tmp_path, {"images.tgz": b"x"}).index()
 
 

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lensrank.config.settings import Dataset, Split
+from lensrank.config.settings import Split
 from lensrank.errors import ConfigError, LensrankError, TruthError
 from lensrank.shards import ShardWriter
 from lensrank.split import make_split, read_split, truth_file, write_split
-from lensrank.truth import read_truth
 
 ROOT = Path(__file__).parents[2]
 
@@ -68,14 +66,6 @@ def test_ordered_counts_are_those_of_the_labels_in_order() -> None:
     split = make_split(images, table_of_truth(ids, labels), Split(holdout=100))
     assert counts(split, "train") == (628, 272)
     assert counts(split, "holdout") == (69, 31)
-
-
-@pytest.mark.skipif("LENSRANK_REAL_TRUTH" not in os.environ, reason="LENSRANK_REAL_TRUTH names no truth table")
-def test_ordered_gives_the_reports_counts_on_the_challenges_table() -> None:
-    truth = read_truth(os.environ["LENSRANK_REAL_TRUTH"], Dataset())
-    split = make_split(table_of_images(list(truth.index), 10000), truth, Split())
-    assert counts(split, "train") == (12574, 5426)
-    assert counts(split, "holdout") == (1394, 606)
 
 
 def test_rows_point_at_the_images() -> None:

@@ -14,6 +14,7 @@ from lensrank.rejects import Reject
 from lensrank.rejects import describe as describe_rejects
 
 MAX_FOLDERS = 40
+ARCHIVES_HINT = "to read one, let `images` name it; for several as one data set, `tar cf all.tar` them and name that"
 EXAMPLES = 5
 
 
@@ -88,7 +89,7 @@ def describe(summary: dict[str, Any]) -> str:
     lines.append("Passed over:" if summary["passed_over"] else "Passed over: nothing")
     lines += [f"  {number:>10,} {kind}" for kind, number in summary["passed_over"].items()]
     if archives := summary["archives_not_followed"]:
-        lines.append(f"  {len(archives):>10,} archives ({_examples(archives)}): to read one, let `images` name it")
+        lines.append(f"  {len(archives):>10,} archives ({_examples(archives)}): {ARCHIVES_HINT}")
     lines.append(describe_rejects(Counter(summary["rejects"])).capitalize())
     text = "\n".join(lines + _describe_truth(summary["truth"])) + "\n"
     # Names of folders may be no text.
@@ -108,7 +109,7 @@ def check_any_images(
     hints = [f"pattern {dataset.pattern}", f"bands {', '.join(bands)}"]
     hints += [f"{reject.file}: {reject.detail}" for reject in rejects[:EXAMPLES]]
     hints += [f"{count:,} files passed over as {kind}" for kind, count in found.passed.items()]
-    hints += [f"an archive, {path}: let `images` name it" for path in sorted(found.archives)[:EXAMPLES]]
+    hints += [f"an archive, {path}: {ARCHIVES_HINT}" for path in sorted(found.archives)[:EXAMPLES]]
     raise DataError(
         f"{images}: not one image that can be used. What was looked for and found:\n  " + "\n  ".join(hints)
     )

@@ -27,6 +27,8 @@ shell.prefix(
 container: str(PROJECT / "envs/lensrank.sif")
 
 
+if not config:
+    raise WorkflowError("no configuration was given: add --configfile config/demo.yaml, or another of config/")
 try:
     CONFIG = read_config(config, source=", ".join(map(str, workflow.configfiles)) or "configuration")
 except LensrankError as error:

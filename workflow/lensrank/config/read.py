@@ -2,6 +2,7 @@
 
 import types
 import typing
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from lensrank.config.settings import Augmentation, Config, Model
+from lensrank.contents import check_images
 from lensrank.errors import ConfigError, nearest
 from lensrank.models.recipes import NETWORKS, RECIPES
 
@@ -44,8 +46,9 @@ def read_config(raw: Mapping[str, Any], source: str = "configuration") -> Config
             (where, fault) for where, fault in wrong if not any(where == o[: len(where)] for o in locations - {where})
         ]
         faults += [_describe(location, fault) for location, fault in wrong]
-        for location, _ in wrong:
-            _remove(values, location)
+        for location, fault in wrong:
+            # Of a section that lacks a key, nothing can be checked.
+            _remove(values, location[:-1] if fault["type"] == "missing" else location)
         # What is left is checked as well, so that the user sees every fault in one go.
         try:
             config = Config.model_validate(values)
@@ -85,7 +88,8 @@ def _hint(word: str, known: Iterable[str]) -> str:
 
 def _with_simulated(values: dict[str, Any]) -> dict[str, Any]:
     simulated = values.get("simulate")
-    datasets = values.get("datasets", {})
+    values |= {name: {} for name in ("datasets", "simulate", "models") if name in values and values[name] is None}
+    datasets = values.get("datasets") or {}
     if isinstance(simulated, dict) and isinstance(datasets, dict):
         values["datasets"] = datasets | {name: {} for name in simulated if name not in datasets}
     return values
@@ -143,20 +147,19 @@ def _section(location: Location) -> type[BaseModel]:
 
 
 def _remove(values: Any, location: Location) -> None:
-    for key in location[:-1]:
-        if isinstance(values, dict) and key in values:
-            values = values[key]
-        else:
+    """Take out what is wrong: the innermost key of a mapping, with the whole list where the fault is in one."""
+    for step, key in enumerate(location):
+        inner = values.get(key) if isinstance(values, dict) else None
+        if not isinstance(inner, dict) or step == len(location) - 1:
+            values.pop(key, None)
             return
-    if isinstance(values, dict):
-        values.pop(location[-1], None)
+        values = inner
 
 
 def _faults(config: Config) -> Iterator[str]:
     yield from _dataset_faults(config)
     yield from _model_faults(config)
-    yield from _strangers("datasets", config.scoring.datasets, config.datasets)
-    yield from _strangers("models", config.scoring.models, config.models)
+    yield from _scoring_faults(config)
     if config.trained_models and "train" not in config.datasets:
         names = ", ".join(config.trained_models)
         yield (f"datasets.train: missing, and {names} must be trained; name the training images, or give models a path")
@@ -167,6 +170,21 @@ def _faults(config: Config) -> Iterator[str]:
             f"split.holdout: {held} images are to be held out (with split.validation), but simulate.train.n is "
             f"{train.n}. Hold out fewer, or simulate more."
         )
+
+
+def _scoring_faults(config: Config) -> Iterator[str]:
+    yield from _strangers("datasets", config.scoring.datasets, config.datasets)
+    yield from _strangers("models", config.scoring.models, config.models)
+    if config.scoring.models == () and config.scored_datasets:
+        yield "scoring.models: names none. Leave it out to score with all, or set scoring.datasets to []."
+    if config.scoring.engine == "keras" and config.scoring.precision == "bfloat16":
+        yield "scoring.precision: bfloat16 is for engine openvino; engine keras computes in float32"
+    if config.scoring.symmetries == 8 and len(set(config.cutout.shape)) > 1:
+        yield f"scoring.symmetries: 8 needs square images; cutout.shape is {list(config.cutout.shape)}"
+    sets = ("holdout", *config.datasets)
+    figures = Counter(f"{model}_{images}" for model in config.models for images in sets)
+    for name in (name for name, count in figures.items() if count > 1):
+        yield f"models, datasets: two pairs of them would share the figures *_{name}; rename one"
 
 
 def _strangers(section: str, names: Iterable[str] | None, known: Iterable[str]) -> Iterator[str]:
@@ -186,21 +204,25 @@ def _dataset_faults(config: Config) -> Iterator[str]:
         elif dataset.images is None:
             yield f"{key}.images: required, and not given (nor does simulate.{name} make them)"
         else:
-            yield from _missing(f"{key}.images", dataset.images)
+            yield from _missing(f"{key}.images", dataset.images) or _unreadable(f"{key}.images", dataset.images)
         if isinstance(dataset.truth, Path):
-            yield from _missing(f"{key}.truth", dataset.truth)
+            yield from _missing(f"{key}.truth", dataset.truth, file=True)
+        if name == "train" and dataset.truth is None and config.trained_models:
+            yield f"{key}.truth: null, but {', '.join(config.trained_models)} must learn from labels; name the table"
         if len(config.bands) > 1 and "{band}" not in dataset.pattern:
             yield f"{key}.pattern: {dataset.pattern!r} has no {{band}}, but bands names {len(config.bands)}"
 
 
 def _model_faults(config: Config) -> Iterator[str]:
+    if not config.models:
+        yield "models: required, and not given"
     if "all" in config.models:
         yield "models.all: tables use this name for the ensemble of all models; choose another"
     for name, model in config.models.items():
         for field in ("path", "weights"):
             value = getattr(model, field)
             if value is not None:
-                yield from _missing(f"models.{name}.{field}", value)
+                yield from _missing(f"models.{name}.{field}", value, file=True)
         network = model.network or name
         if model.path is None and network not in NETWORKS:
             yield (
@@ -209,10 +231,22 @@ def _model_faults(config: Config) -> Iterator[str]:
             )
 
 
-def _missing(key: str, path: Path) -> Iterator[str]:
+def _missing(key: str, path: Path, file: bool = False) -> list[str]:
+    if path.is_dir() and file:
+        return [f"{key}: {path} is a folder; name the file"]
     if path.exists():
-        return
+        return []
+    if path.parts[:1] == ("~",):
+        return [f"{key}: {path} does not exist; ~ is not expanded, write {path.expanduser()}"]
     folder = next(parent for parent in (path.parent, *path.parent.parents) if parent.exists())
     part = path.relative_to(folder).parts[0] if folder != Path() or not path.is_absolute() else path.parts[0]
     hint = _hint(part, (entry.name for entry in folder.iterdir())) if folder.is_dir() else ""
-    yield f"{key}: {path} does not exist (looked from {Path().resolve()}){hint}"
+    return [f"{key}: {path} does not exist (looked from {Path().resolve()}){hint}"]
+
+
+def _unreadable(key: str, images: Path) -> list[str]:
+    try:
+        check_images(images)
+    except ConfigError as error:
+        return [f"{key}: {error}"]
+    return []

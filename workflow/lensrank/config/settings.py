@@ -10,6 +10,13 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Range = tuple[float, float]
 
 
+def _distinct(values: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+    for value in values or ():
+        if values is not None and values.count(value) > 1:
+            raise ValueError(f"{value!r} stands twice")
+    return values
+
+
 class Settings(BaseModel):
     """Base of all sections: unknown keys are refused, values are never changed after reading."""
 
@@ -191,6 +198,8 @@ class Scoring(Settings):
     )
     batch_size: int = Field(128, gt=0, description="Images at a time; does not change a score.")
 
+    _each_once = field_validator("datasets", "models")(_distinct)
+
 
 class Catalogue(Settings):
     """The ranked catalogue."""
@@ -198,6 +207,8 @@ class Catalogue(Settings):
     formats: tuple[Literal["fits", "vot", "csv", "parquet"], ...] = Field(
         ("fits", "vot", "csv", "parquet"), min_length=1, description="Formats to write."
     )
+
+    _each_once = field_validator("formats")(_distinct)
 
 
 class Evaluation(Settings):
@@ -216,7 +227,7 @@ class Config(Settings):
     simulate: dict[Name, Simulate] = Field({}, description="Data sets made here instead of read.")
     shard_size: int = Field(10000, gt=0, description="Images per shard.")
     split: Split = Field(Split(), description="Training, validation and hold-out.")
-    models: dict[Name, Model] = Field(min_length=1, description="Models by name.")
+    models: dict[Name, Model] = Field({}, description="Models by name; at least one.")
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
         (0, 1, 2), min_length=1, description="One training per model and seed."
     )
@@ -226,13 +237,7 @@ class Config(Settings):
     catalogue: Catalogue = Field(Catalogue(), description="What is written.")
     evaluation: Evaluation = Field(Evaluation(), description="Figures of merit.")
 
-    @field_validator("bands", "seeds")
-    @classmethod
-    def _distinct(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
-        for value in values:
-            if values.count(value) > 1:
-                raise ValueError(f"{value!r} stands twice")
-        return values
+    _each_once = field_validator("bands", "seeds")(_distinct)
 
     @property
     def trained_models(self) -> tuple[str, ...]:
