@@ -114,11 +114,16 @@ def test_a_collapsed_training_is_kept_apart_and_named(tmp_path, caplog):
     assert "a_1: its training collapsed" in caplog.text
 
 
-def test_a_training_that_says_it_collapsed_is_left_out(tmp_path, caplog):
-    model = tmp_path / "train" / "model.keras"
+def collapsed_model(folder):
+    model = folder / "train" / "model.keras"
     model.parent.mkdir()
     model.write_text("weights")
     model.with_name("provenance.json").write_text(json.dumps({"collapsed": "AUROC 0.50"}))
+    return model
+
+
+def test_a_training_that_says_it_collapsed_is_left_out(tmp_path, caplog):
+    model = collapsed_model(tmp_path)
     made = {"a_0": Made(file_digest(model), "keras", "float32", 1), "b_0": MADE}
     path = write(tmp_path / "shard-0000.h5", [0, 1], ["1", "2"], {"a_0": [0.5, 0.5], "b_0": [0.1, 0.9]}, made)
     found = rank(tmp_path, [path], columns=["a_0", "b_0"], models=[TrainedModel("a", 0, model)])
@@ -128,10 +133,7 @@ def test_a_training_that_says_it_collapsed_is_left_out(tmp_path, caplog):
 
 
 def test_where_all_trainings_collapsed_those_that_give_numbers_rank_and_the_log_says_so(tmp_path, caplog):
-    model = tmp_path / "train" / "model.keras"
-    model.parent.mkdir()
-    model.write_text("weights")
-    model.with_name("provenance.json").write_text(json.dumps({"collapsed": "AUROC 0.50"}))
+    model = collapsed_model(tmp_path)
     made = {"a_0": Made(file_digest(model), "keras", "float32", 1), "a_1": MADE}
     path = write(tmp_path / "shard-0000.h5", [0, 1], ["1", "2"], {"a_0": [0.5, 0.7], "a_1": [np.nan, np.nan]}, made)
     found = rank(tmp_path, [path], columns=["a_0", "a_1"], models=[TrainedModel("a", 0, model)])

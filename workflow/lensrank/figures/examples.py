@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import AsinhNorm
+from matplotlib.colors import AsinhNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patheffects import Normal, Stroke
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
@@ -21,6 +21,8 @@ PER_KIND = 4
 EINSTEIN_AREA = "Einstein_area"
 ARCSEC = math.degrees(1) * 3600
 """Arcseconds in a radian."""
+TICKS_APART = 0.16
+"""Least distance of two labels of a colour bar, as a share of its length."""
 NOISE_OF_MAD = 1.4826
 """Standard deviation of a normal distribution in units of its median absolute deviation."""
 
@@ -144,7 +146,7 @@ def _panel(figure: Figure, axes: Axes, example: Example, unit: float, pixel_scal
         place: dict[str, Any] = {"transform": axes.transAxes, "va": "top", "path_effects": outline, "parse_math": True}
         axes.text(0.04, 0.96, text, color="white", fontsize=10, **place)
     bar = figure.colorbar(image, ax=axes, orientation="horizontal", aspect=16, pad=0.02)
-    bar.ax.xaxis.set_major_locator(FixedLocator(_ticks(top)))
+    bar.ax.xaxis.set_major_locator(FixedLocator(_legible(_ticks(top), norm)))
     bar.ax.xaxis.set_minor_locator(NullLocator())
     bar.ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     bar.ax.tick_params(labelsize=9)
@@ -165,6 +167,16 @@ def _unit(examples: Sequence[Example]) -> float:
 def _ticks(top: float) -> list[float]:
     """Zero and three round numbers: about a tenth of the largest value, a third of it, and nearly all."""
     return [0.0, *(_rounded_down(top * share) for share in (0.1, 0.35, 0.95))]
+
+
+def _legible(ticks: Sequence[float], norm: Normalize) -> list[float]:
+    """Ticks whose labels do not touch; the largest and zero matter most."""
+    places: dict[float, float] = {}
+    for tick in (ticks[-1], *ticks[:-1]):
+        place = float(np.asarray(norm(np.array([tick])))[0])
+        if all(abs(place - other) >= TICKS_APART for other in places.values()):
+            places[tick] = place
+    return sorted(places)
 
 
 def _rounded_down(value: float) -> float:
