@@ -1,6 +1,6 @@
 """Deflectors: an isothermal ellipsoid with shear and group members. Gives source positions and caustics."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from lenstronomy.LensModel.lens_model import LensModel
@@ -77,7 +77,7 @@ class Deflector:
 
     def caustic_radius(self) -> tuple[float, float, float]:
         """Middle (x, y) of the tangential caustic and its furthest distance from there, arcseconds."""
-        azimuth, radius = self.critical_curve()
+        azimuth, radius = replace(self, members=()).critical_curve()
         x, y = self.source_position(radius * np.cos(azimuth), radius * np.sin(azimuth))
         middle_x, middle_y = float(x.mean()), float(y.mean())
         return middle_x, middle_y, float(np.hypot(x - middle_x, y - middle_y).max())

@@ -78,27 +78,27 @@ def draw_halo(seed: int, quanta: int) -> Halo:
     """
     rng = np.random.default_rng(np.random.SeedSequence([seed, quanta], spawn_key=(1,)))
     radius = einstein_radius(quanta)
-    magnitude = rng.normal(23.8 - 0.2 * np.log(radius), 0.4) - rng.exponential(1.15)
+    magnitude = rng.normal(23.3, 0.65) - rng.exponential(0.8)
     magnitude = float(np.clip(magnitude, 17.5, 24.7))
     central = draw_galaxy(rng, 0.0, 0.0, magnitude, bulge_to_total=rng.beta(1.3, 2.0))
     members, masses = [], []
-    count = rng.integers(2, 7) if radius > GROUP_SCALE else rng.poisson(0.25 * radius)
+    count = rng.integers(2, 7) if radius > GROUP_SCALE else rng.poisson(0.3 + 0.25 * radius)
     for _ in range(count):
         distance, azimuth = rng.uniform(1.0, 5.5), rng.uniform(0, 2 * np.pi)
         x, y = float(distance * np.cos(azimuth)), float(distance * np.sin(azimuth))
         fainter = rng.exponential(1.0)
         members.append(
-            draw_galaxy(rng, x, y, max(magnitude, 22.8) + fainter, bulge_to_total=rng.uniform(0.3, 1.0), compact=0.6)
+            draw_galaxy(rng, x, y, max(magnitude, 23.3) + fainter, bulge_to_total=rng.uniform(0.3, 1.0), compact=0.5)
         )
         masses.append((x, y, 0.01 * radius * 10 ** (-0.2 * fainter)))
     bulge = central.components[0]
     # The dark halo of a group is rounder, as seen from its middle, than its brightest galaxy.
-    roundness = 0.5 / (1 + radius / 3)
+    roundness = 1.1 / (1 + (radius / 1.7) ** 2)
     deflector = Deflector(
         radius,
         axis_ratio=float(np.clip(1 - roundness * (1 - bulge.axis_ratio) + rng.normal(0, 0.03), 0.5, 0.98)),
         angle=bulge.angle + rng.normal(0, 0.15),
-        shear=float(rng.rayleigh(0.05 * roundness)),
+        shear=float(rng.rayleigh(0.02 + 0.03 * roundness)),
         shear_angle=rng.uniform(0, np.pi),
         members=tuple(masses) if radius > GROUP_SCALE else (),
     )
@@ -130,7 +130,7 @@ def draw_galaxy(
         compact: factor on the sizes.
     """
     total, angle = flux(magnitude), rng.uniform(0, np.pi)
-    size = compact * 0.7 * 10 ** (-0.07 * (magnitude - 22)) * 10 ** rng.normal(0, 0.12)
+    size = compact * 0.77 * 10 ** (-0.05 * (max(magnitude, 21.5) - 22)) * 10 ** rng.normal(0, 0.12)
     bulge = Component(
         total * bulge_to_total,
         radius=0.32 * size * 10 ** rng.normal(0, 0.12) * (0.5 + bulge_to_total),
@@ -160,7 +160,7 @@ def draw_field_galaxy(rng: np.random.Generator, half_width: float) -> Galaxy:
     magnitude = max(27 + float(np.log10(rng.random())) / 0.35, 20.0)
     reach = half_width + 0.5
     x, y = rng.uniform(-reach, reach), rng.uniform(-reach, reach)
-    return draw_galaxy(rng, x, y, magnitude, bulge_to_total=rng.beta(0.8, 1.2), compact=0.55)
+    return draw_galaxy(rng, x, y, magnitude, bulge_to_total=rng.beta(0.8, 1.2), compact=0.47)
 
 
 def draw_source(rng: np.random.Generator, deflector: Deflector) -> tuple[Galaxy, ...]:
@@ -168,9 +168,10 @@ def draw_source(rng: np.random.Generator, deflector: Deflector) -> tuple[Galaxy,
     middle_x, middle_y, reach = deflector.caustic_radius()
     distance, azimuth = NEAR_CAUSTIC * reach * np.sqrt(rng.random()), rng.uniform(0, 2 * np.pi)
     x, y = middle_x + distance * np.cos(azimuth), middle_y + distance * np.sin(azimuth)
-    magnitude = float(np.clip(rng.normal(24.65, 1.15), 20.5, 28.0))
+    magnitude = rng.normal(24.5, 0.85) - (rng.exponential(1.4) if rng.random() < 0.2 else 0)
+    magnitude = float(np.clip(magnitude, 18.5, 28.0))
     total = flux(magnitude)
-    size = 0.3 * 10 ** (-0.1 * (magnitude - 24.7)) * 10 ** rng.normal(0, 0.15)
+    size = 0.31 * 10 ** (-0.1 * (magnitude - 24.7)) * 10 ** rng.normal(0, 0.19)
     angle, ratio = rng.uniform(0, np.pi), rng.uniform(0.35, 1.0)
     share = rng.uniform(0.15, 0.55)
     disc = Component(total * (1 - share), size, 1.0, ratio, angle, slope=BLUE)

@@ -1,0 +1,166 @@
+"""A folder of images and its truth table as numbers. Takes paths, gives a row per image; nothing is known but files."""
+
+import re
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from lensrank.config.settings import Cutout, Dataset
+from lensrank.contents import Found
+from lensrank.errors import LensrankError
+from lensrank.fidelity.measure import Measured, measure
+from lensrank.fits import read_bytes, read_cutout
+from lensrank.folders import scan
+from lensrank.headers import CARD, hdus
+from lensrank.names import NamePattern, id_order, is_truth
+from lensrank.progress import progress
+from lensrank.truth import read_truth
+
+FILES_PER_TASK = 100
+
+PIXELS_KEPT = 2000
+"""Images whose pixels are kept, for percentiles of pixels of many images together: 82 MB."""
+
+COLUMNS = {
+    "Einstein_area": "area",
+    "numb_pix_lensed_image": "lensed_pixels",
+    "flux_lensed_image_in_sigma": "lensed_flux",
+}
+"""Columns of the challenge's truth table that are compared, and what they are called here."""
+
+ARCSEC = np.pi / 180 / 3600
+_CARD = re.compile(rf".{{1,{CARD}}}")
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A set of images, in the order of their IDs.
+
+    Attributes:
+        images: (n) rows, index the ID: `is_lens` (bool), `radius` (Einstein radius, arcseconds), `area` (rad²),
+            `lensed_pixels`, `lensed_flux` (sigma), `ra`, `dec` (degrees), `order` (position in the folder), `time` (of
+            the file, ns), `size` (bytes), `mean` and `square` (of the pixels and their squares, the image's unit), and
+            the single numbers of `Measured`.
+        arrays: by name, (n, ...) float64: the other fields of `Measured`.
+        cards: (n,) header of each image as text, without its position.
+        pixels: (k, height, width) float32: the first `PIXELS_KEPT` images of a random order.
+    """
+
+    images: pd.DataFrame
+    arrays: dict[str, np.ndarray]
+    cards: np.ndarray
+    pixels: np.ndarray
+
+
+class _File(NamedTuple):
+    """What is read from one file."""
+
+    measured: Measured
+    ra: float
+    dec: float
+    mean: float
+    square: float
+    card: str
+    pixels: np.ndarray | None
+
+
+def read_survey(folder: Path, band: str, processes: int = 1) -> Survey:
+    """Read and measure all images of a folder and its truth table.
+
+    Args:
+        folder: in the challenge's layout: files image<band>-<ID>.fits at any depth, one truth table.
+        band: name of the band.
+        processes: processes to use.
+
+    Raises:
+        LensrankError: no image, no truth table or one without the challenge's columns, an image without a row of it, or
+            fewer than two lenses or non-lenses.
+        Rejected: a file gives no image.
+    """
+    found = Found()
+    pattern = NamePattern("image{band}-{id}.fits", [band])
+    files = [(name.id, file) for file in scan(folder, found) if (name := pattern.match(file.path)) and name.band]
+    if not files:
+        raise LensrankError(f"{folder}: no file image{band}-<ID>.fits in it. Name the folder that holds the images.")
+    table = pd.DataFrame(
+        {"order": range(len(files)), "path": [file.path for _, file in files], "size": [file.size for _, file in files]},
+        index=pd.Index([id for id, _ in files], name="id"),
+    )
+    table["time"] = [file.version for _, file in files]
+    table = table.loc[sorted(table.index, key=id_order)].join(_truth(folder), how="inner")
+    _check(folder, table, len(files))
+    kept = np.zeros(len(table), dtype=bool)
+    kept[np.random.default_rng(0).permutation(len(table))[:PIXELS_KEPT]] = True
+    read = _read(folder, list(zip(table.pop("path"), kept, strict=True)), processes)
+    for name in ("ra", "dec", "mean", "square"):
+        table[name] = [getattr(file, name) for file in read]
+    arrays = {}
+    for name in Measured._fields:
+        values = np.array([getattr(file.measured, name) for file in read])
+        if values.ndim == 1:
+            table[name] = values
+        else:
+            arrays[name] = values
+    pixels = np.stack([file.pixels for file in read if file.pixels is not None])
+    return Survey(table, arrays, np.array([file.card for file in read]), pixels)
+
+
+def _truth(folder: Path) -> pd.DataFrame:
+    tables = [path for path in sorted(folder.rglob("*.csv")) if is_truth(path.relative_to(folder).as_posix())]
+    if len(tables) != 1:
+        raise LensrankError(f"{folder}: {len(tables)} truth tables, expected one classifications.csv or *image_catalog.csv")
+    truth = read_truth(tables[0], Dataset())
+    missing = [name for name in COLUMNS if name not in truth]
+    if missing:
+        raise LensrankError(f"{tables[0]}: no column {', '.join(missing)}; fidelity compares the challenge's columns.")
+    truth = truth.rename(columns=COLUMNS)[[*COLUMNS.values(), "label"]]
+    truth["is_lens"] = truth.pop("label").astype(bool)
+    return truth.assign(radius=np.sqrt(truth["area"] / np.pi) / ARCSEC)
+
+
+def _check(folder: Path, table: pd.DataFrame, files: int) -> None:
+    if len(table) != files:
+        raise LensrankError(f"{folder}: {files} images, and {len(table)} of them have a row in the truth table.")
+    lenses = int(table["is_lens"].sum())
+    if min(lenses, len(table) - lenses) < 2:
+        raise LensrankError(f"{folder}: {lenses} lenses of {len(table)} images; at least two of either kind are needed.")
+
+
+def _read(folder: Path, files: list[tuple[str, bool]], processes: int) -> list[_File]:
+    tasks = [files[start : start + FILES_PER_TASK] for start in range(0, len(files), FILES_PER_TASK)]
+    result: list[_File] = []
+    with (
+        progress(len(files), f"measure {folder.name}") as advance,
+        ProcessPoolExecutor(min(processes, len(tasks)), mp_context=get_context("spawn")) as pool,
+    ):
+        for done in pool.map(partial(_read_files, folder), tasks):
+            result += done
+            advance(len(done))
+    return result
+
+
+def _read_files(folder: Path, files: list[tuple[str, bool]]) -> list[_File]:
+    return [_read_file(folder / path, keep) for path, keep in files]
+
+
+def _read_file(path: Path, keep: bool) -> _File:
+    data = read_bytes(path)
+    cutout = read_cutout(data, Cutout())
+    values = cutout.pixels.astype(np.float64)
+    cards = (match[0] for match in _CARD.finditer(next(iter(hdus(data))).header.text))
+    card = "\n".join(text for text in cards if not text.startswith(("RA ", "DEC ")))
+    return _File(
+        measure(cutout.pixels),
+        cutout.ra,
+        cutout.dec,
+        float(values.mean()),
+        float(np.mean(values**2)),
+        card,
+        cutout.pixels if keep else None,
+    )

@@ -1,0 +1,86 @@
+"""Rows about what is seen: brightest pixels, radial profiles, companions, light at the border."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from lensrank.fidelity import real
+from lensrank.fidelity.images import Survey
+from lensrank.fidelity.measure import RINGS, SIGNIFICANT
+from lensrank.fidelity.rows import Row, bootstrap, bounds_row, interval_row, matched, matched_draws
+
+SECTION = "objects"
+FEW = 16
+LARGE, GROUP, SMALL = 4.0, 2.0, 0.5
+"""Arcseconds: Einstein radii above which arcs leave the frame and galaxies have companions, and below which few do."""
+
+
+def object_rows(survey: Survey) -> Iterator[Row]:
+    """Compare what is seen in simulated images with what is in real ones."""
+    yield from _peaks(survey)
+    yield from _profile(survey)
+    yield from _surroundings(survey)
+    yield from _companions(survey)
+    yield from _arcs(survey)
+
+
+def _peaks(survey: Survey) -> Iterator[Row]:
+    n, peak = len(survey.images), survey.images["peak"].to_numpy()
+    for name, statistic, figure in (
+        ("brightest pixel, median image", np.median, real.PEAK),
+        ("brightest pixel, least image", np.min, real.PEAK_RANGE[0]),
+        ("brightest pixel, greatest image", np.max, real.PEAK_RANGE[1]),
+    ):
+        draws = bootstrap(n, FEW, lambda few, statistic=statistic: float(statistic(peak[few])))  # type: ignore[misc]
+        yield interval_row(SECTION, name, "sigma", draws, figure, FEW, real.SIXTEEN)
+    central = survey.images["peak_central"].to_numpy()
+    draws = bootstrap(n, FEW, lambda few: float(np.mean(central[few])))
+    name, figure = "brightest pixel is the middle one", real.CENTRAL_PEAKS / FEW
+    yield interval_row(SECTION, name, "share", draws, figure, FEW, real.SIXTEEN)
+
+
+def _profile(survey: Survey) -> Iterator[Row]:
+    for number, (inner, outer) in enumerate(zip(RINGS, RINGS[1:], strict=False)):
+        values = survey.arrays["profile"][:, number]
+        draws = matched_draws(survey, lambda few, values=values: float(np.median(values[few])))  # type: ignore[misc]
+        figure = float(np.median([sample.profile[number] for sample in real.SAMPLES]))
+        name = f"profile, {inner:g} to {outer:g} px from the middle"
+        yield interval_row(SECTION, name, "sigma", draws, figure, len(real.SAMPLES), real.FOUR)
+
+
+def _surroundings(survey: Survey) -> Iterator[Row]:
+    """Each real image among the simulated ones that are most like it."""
+    for sample in real.SAMPLES:
+        alike = survey.images.iloc[matched(survey, sample)]
+        what = f"image {sample.id} ({'lens' if sample.is_lens else 'non-lens'}, {sample.radius:.2f}″)"
+        for name, unit, column in (
+            ("peaks beyond 1″", "", "companions"),
+            ("brightest of them", "sigma", "brightest"),
+            ("brightest at the border", "sigma", "border"),
+        ):
+            draws, figure = alike[column].to_numpy(np.float64), float(getattr(sample, column))
+            yield interval_row(SECTION, f"{name}, {what}", unit, draws, figure, 1, real.FOUR)
+
+
+def _companions(survey: Survey) -> Iterator[Row]:
+    images = survey.images[~survey.images["is_lens"]]
+    for name, chosen, bounds in (
+        (f"companions, θ_E > {GROUP:g}″", images["radius"] > GROUP, (2, 6)),
+        (f"companions, θ_E < {SMALL:g}″", images["radius"] < SMALL, (0, 2)),
+    ):
+        numbers = images.loc[chosen, "companions"].to_numpy(np.float64)
+        if len(numbers):
+            draws = bootstrap(len(numbers), len(numbers), lambda few, all=numbers: float(np.mean(all[few])))  # type: ignore[misc]
+            yield bounds_row(SECTION, name, "", float(numbers.mean()), draws, bounds, real.SIXTEEN + ", by eye")
+
+
+def _arcs(survey: Survey) -> Iterator[Row]:
+    images = survey.images[survey.images["radius"] > LARGE]
+    lit = (images["border"] > SIGNIFICANT).to_numpy(np.float64)
+    lens = images["is_lens"].to_numpy()
+    if lens.any() and not lens.all():
+        draws = bootstrap(int(lens.sum()), int(lens.sum()), lambda few: float(lit[lens][few].mean()))
+        name = f"lenses with light at the border beyond that of non-lenses, θ_E > {LARGE:g}″"
+        other = float(lit[~lens].mean())
+        excess = float(lit[lens].mean()) - other
+        yield bounds_row(SECTION, name, "share", excess, draws - other, (0.05, 1), "arcs of the largest leave the frame")
