@@ -1,4 +1,4 @@
-"""Compare simulated images and their truth table with the challenge's real ones: a table with verdicts, and a figure."""
+"""Compare simulated images and their truth table with the challenge's real ones: a table and a figure."""
 
 import argparse
 from pathlib import Path

@@ -31,8 +31,7 @@ chosen: Manchester SVM (Metcalf et al. 2019, A&A 625, A119, table 3). Global fea
 def shortcut_rows(survey: Survey) -> Iterator[Row]:
     """AUROC of a logistic regression, out of fold, on what should say little or nothing; folds part no halo."""
     images, labels = survey.images, survey.images["is_lens"].to_numpy()
-    total = images["total"].to_numpy()
-    draws = bootstrap(len(images), FEW, lambda few: _few_auroc(total[few], labels[few]))
+    draws = bootstrap(images[["total", "is_lens"]].to_numpy(np.float64), FEW, _few_auroc)
     draws = draws[~np.isnan(draws)]
     yield interval_row(SECTION, "total flux alone", "AUROC", draws, real.TOTAL_AUROC, FEW, real.SIXTEEN)
     yield _weak(labels, _out_of_fold(survey, survey.arrays["features"]))
@@ -48,7 +47,8 @@ def shortcut_rows(survey: Survey) -> Iterator[Row]:
     yield _repeated_noise(survey)
 
 
-def _few_auroc(scores: np.ndarray, labels: np.ndarray) -> float:
+def _few_auroc(few: np.ndarray) -> float:
+    scores, labels = few[:, 0], few[:, 1].astype(bool)
     return auroc(scores, labels) if labels.any() and not labels.all() else float("nan")
 
 
@@ -134,4 +134,6 @@ def _repeated_noise(survey: Survey) -> Row:
     distinct = len(np.unique(survey.arrays["corners"], axis=0))
     share = 1 - distinct / len(survey.images)
     nan = float("nan")
-    return Row(SECTION, "images with another's noise", "share", share, nan, nan, 0.0, 0, "none", share == 0, "corner pixels")
+    return Row(
+        SECTION, "images with another's noise", "share", share, nan, nan, 0.0, 0, "none", share == 0, "corner pixels"
+    )

@@ -28,7 +28,7 @@ def compare(folder: Path, band: str, processes: int, output: Path) -> str:
         The table as text, which is what the .md holds.
 
     Raises:
-        LensrankError: as `read_survey`.
+        DataError: as `read_survey`.
     """
     survey = read_survey(folder, band, processes)
     rows = [row for make in (pixel_rows, object_rows, table_rows, shortcut_rows) for row in make(survey)]

@@ -13,9 +13,9 @@ import pandas as pd
 
 from lensrank.config.settings import Cutout, Dataset
 from lensrank.contents import Found
-from lensrank.errors import LensrankError
+from lensrank.errors import DataError
 from lensrank.fidelity.measure import Measured, measure
-from lensrank.fits import read_bytes, read_cutout
+from lensrank.fits import Rejected, read_bytes, read_cutout
 from lensrank.folders import scan
 from lensrank.headers import CARD, hdus
 from lensrank.names import NamePattern, id_order, is_truth
@@ -26,6 +26,9 @@ FILES_PER_TASK = 100
 
 PIXELS_KEPT = 2000
 """Images whose pixels are kept, for percentiles of pixels of many images together: 82 MB."""
+
+FEWEST = 50
+"""Lenses, and non-lenses, without which there is nothing to compare."""
 
 COLUMNS = {
     "Einstein_area": "area",
@@ -79,57 +82,63 @@ def read_survey(folder: Path, band: str, processes: int = 1) -> Survey:
         processes: processes to use.
 
     Raises:
-        LensrankError: no image, no truth table or one without the challenge's columns, an image without a row of it, or
-            fewer than two lenses or non-lenses.
-        Rejected: a file gives no image.
+        DataError: no image or one twice, a file that gives none, no truth table or one without the challenge's
+            columns, an image without a row of it, or too few lenses or non-lenses.
     """
-    found = Found()
-    pattern = NamePattern("image{band}-{id}.fits", [band])
-    files = [(name.id, file) for file in scan(folder, found) if (name := pattern.match(file.path)) and name.band]
-    if not files:
-        raise LensrankError(f"{folder}: no file image{band}-<ID>.fits in it. Name the folder that holds the images.")
-    table = pd.DataFrame(
-        {"order": range(len(files)), "path": [file.path for _, file in files], "size": [file.size for _, file in files]},
-        index=pd.Index([id for id, _ in files], name="id"),
-    )
-    table["time"] = [file.version for _, file in files]
-    table = table.loc[sorted(table.index, key=id_order)].join(_truth(folder), how="inner")
-    _check(folder, table, len(files))
+    table = _files(folder, band).join(_truth(folder), how="left")
+    _check(folder, table)
     kept = np.zeros(len(table), dtype=bool)
     kept[np.random.default_rng(0).permutation(len(table))[:PIXELS_KEPT]] = True
     read = _read(folder, list(zip(table.pop("path"), kept, strict=True)), processes)
-    for name in ("ra", "dec", "mean", "square"):
-        table[name] = [getattr(file, name) for file in read]
+    for column in ("ra", "dec", "mean", "square"):
+        table[column] = [getattr(file, column) for file in read]
     arrays = {}
-    for name in Measured._fields:
-        values = np.array([getattr(file.measured, name) for file in read])
+    for field in Measured._fields:
+        values = np.array([getattr(file.measured, field) for file in read])
         if values.ndim == 1:
-            table[name] = values
+            table[field] = values
         else:
-            arrays[name] = values
+            arrays[field] = values
     pixels = np.stack([file.pixels for file in read if file.pixels is not None])
     return Survey(table, arrays, np.array([file.card for file in read]), pixels)
+
+
+def _files(folder: Path, band: str) -> pd.DataFrame:
+    """`path`, `order` in the folder, `size` and `time` of the image files, by ID and in the order of IDs."""
+    pattern = NamePattern("image{band}-{id}.fits", [band])
+    found = [(name.id, file) for file in scan(folder, Found()) if (name := pattern.match(file.path)) and name.band]
+    if not found:
+        raise DataError(f"{folder}: no file image{band}-<ID>.fits in it. Name the folder that holds the images.")
+    rows = [(file.path, place, file.size, file.version) for place, (_, file) in enumerate(found)]
+    table = pd.DataFrame(rows, columns=["path", "order", "size", "time"], index=pd.Index([id for id, _ in found]))
+    if table.index.has_duplicates:
+        twice = table.index[table.index.duplicated()][0]
+        raise DataError(f"{folder}: several files are image{band}-{twice}. Name a folder that holds each image once.")
+    return table.loc[sorted(table.index, key=id_order)]
 
 
 def _truth(folder: Path) -> pd.DataFrame:
     tables = [path for path in sorted(folder.rglob("*.csv")) if is_truth(path.relative_to(folder).as_posix())]
     if len(tables) != 1:
-        raise LensrankError(f"{folder}: {len(tables)} truth tables, expected one classifications.csv or *image_catalog.csv")
+        raise DataError(f"{folder}: {len(tables)} truth tables, expected one classifications.csv or *image_catalog.csv")
     truth = read_truth(tables[0], Dataset())
     missing = [name for name in COLUMNS if name not in truth]
     if missing:
-        raise LensrankError(f"{tables[0]}: no column {', '.join(missing)}; fidelity compares the challenge's columns.")
+        raise DataError(f"{tables[0]}: no column {', '.join(missing)}; fidelity compares the challenge's columns.")
     truth = truth.rename(columns=COLUMNS)[[*COLUMNS.values(), "label"]]
     truth["is_lens"] = truth.pop("label").astype(bool)
     return truth.assign(radius=np.sqrt(truth["area"] / np.pi) / ARCSEC)
 
 
-def _check(folder: Path, table: pd.DataFrame, files: int) -> None:
-    if len(table) != files:
-        raise LensrankError(f"{folder}: {files} images, and {len(table)} of them have a row in the truth table.")
+def _check(folder: Path, table: pd.DataFrame) -> None:
+    lost = table.index[table["is_lens"].isna()]
+    if len(lost):
+        raise DataError(f"{folder}: {len(lost)} images have no row in the truth table, such as {lost[0]}.")
     lenses = int(table["is_lens"].sum())
-    if min(lenses, len(table) - lenses) < 2:
-        raise LensrankError(f"{folder}: {lenses} lenses of {len(table)} images; at least two of either kind are needed.")
+    if min(lenses, len(table) - lenses) < FEWEST:
+        raise DataError(
+            f"{folder}: {lenses} lenses of {len(table)} images; a comparison needs {FEWEST} of either kind. Make more."
+        )
 
 
 def _read(folder: Path, files: list[tuple[str, bool]], processes: int) -> list[_File]:
@@ -150,8 +159,11 @@ def _read_files(folder: Path, files: list[tuple[str, bool]]) -> list[_File]:
 
 
 def _read_file(path: Path, keep: bool) -> _File:
-    data = read_bytes(path)
-    cutout = read_cutout(data, Cutout())
+    try:
+        data = read_bytes(path)
+        cutout = read_cutout(data, Cutout())
+    except Rejected as fault:
+        raise DataError(f"{path}: {fault}") from fault
     values = cutout.pixels.astype(np.float64)
     cards = (match[0] for match in _CARD.finditer(next(iter(hdus(data))).header.text))
     card = "\n".join(text for text in cards if not text.startswith(("RA ", "DEC ")))

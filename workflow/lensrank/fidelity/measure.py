@@ -1,5 +1,6 @@
-"""Measurements on one image: noise, peaks, profile, companions, border. Takes pixels, gives numbers in units of sigma."""
+"""Measurements on one image: noise, peaks, profile, companions, border. Takes pixels, gives numbers in sigma."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -74,10 +75,10 @@ def measure(pixels: np.ndarray) -> Measured:
     image = pixels.astype(np.float64) / SIGMA
     middle = (image.shape[0] // 2, image.shape[1] // 2)
     distance = np.hypot(*(np.indices(image.shape) - np.reshape(middle, (2, 1, 1))))
-    # The noise of an average with weights w is sigma times the root of the sum of w², 1 / (2 sqrt(pi) s) for a Gaussian.
+    # An average with weights w has the noise of a pixel times the root of the sum of w²: 1 / (2 sqrt(pi) s) here.
     smooth = gaussian_filter(image, SMOOTHING) * 2 * np.sqrt(np.pi) * SMOOTHING
     peaks = _peaks(smooth, distance)
-    rings = zip(RINGS, RINGS[1:], strict=False)
+    rings = pairwise(RINGS)
     return Measured(
         noise=noise_of(image) * SIGMA,
         autocorrelation=_autocorrelation(image),

@@ -1,6 +1,7 @@
 """Rows about what is seen: brightest pixels, radial profiles, companions, light at the border."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -25,24 +26,23 @@ def object_rows(survey: Survey) -> Iterator[Row]:
 
 
 def _peaks(survey: Survey) -> Iterator[Row]:
-    n, peak = len(survey.images), survey.images["peak"].to_numpy()
+    peak = survey.images["peak"].to_numpy()
     for name, statistic, figure in (
         ("brightest pixel, median image", np.median, real.PEAK),
         ("brightest pixel, least image", np.min, real.PEAK_RANGE[0]),
         ("brightest pixel, greatest image", np.max, real.PEAK_RANGE[1]),
     ):
-        draws = bootstrap(n, FEW, lambda few, statistic=statistic: float(statistic(peak[few])))  # type: ignore[misc]
+        draws = bootstrap(peak, FEW, statistic)
         yield interval_row(SECTION, name, "sigma", draws, figure, FEW, real.SIXTEEN)
     central = survey.images["peak_central"].to_numpy()
-    draws = bootstrap(n, FEW, lambda few: float(np.mean(central[few])))
+    draws = bootstrap(central, FEW, np.mean)
     name, figure = "brightest pixel is the middle one", real.CENTRAL_PEAKS / FEW
     yield interval_row(SECTION, name, "share", draws, figure, FEW, real.SIXTEEN)
 
 
 def _profile(survey: Survey) -> Iterator[Row]:
-    for number, (inner, outer) in enumerate(zip(RINGS, RINGS[1:], strict=False)):
-        values = survey.arrays["profile"][:, number]
-        draws = matched_draws(survey, lambda few, values=values: float(np.median(values[few])))  # type: ignore[misc]
+    for number, (inner, outer) in enumerate(pairwise(RINGS)):
+        draws = matched_draws(survey, survey.arrays["profile"][:, number], np.median)
         figure = float(np.median([sample.profile[number] for sample in real.SAMPLES]))
         name = f"profile, {inner:g} to {outer:g} px from the middle"
         yield interval_row(SECTION, name, "sigma", draws, figure, len(real.SAMPLES), real.FOUR)
@@ -70,7 +70,7 @@ def _companions(survey: Survey) -> Iterator[Row]:
     ):
         numbers = images.loc[chosen, "companions"].to_numpy(np.float64)
         if len(numbers):
-            draws = bootstrap(len(numbers), len(numbers), lambda few, all=numbers: float(np.mean(all[few])))  # type: ignore[misc]
+            draws = bootstrap(numbers, len(numbers), np.mean)
             yield bounds_row(SECTION, name, "", float(numbers.mean()), draws, bounds, real.SIXTEEN + ", by eye")
 
 
@@ -79,8 +79,10 @@ def _arcs(survey: Survey) -> Iterator[Row]:
     lit = (images["border"] > SIGNIFICANT).to_numpy(np.float64)
     lens = images["is_lens"].to_numpy()
     if lens.any() and not lens.all():
-        draws = bootstrap(int(lens.sum()), int(lens.sum()), lambda few: float(lit[lens][few].mean()))
+        draws = bootstrap(lit[lens], int(lens.sum()), np.mean)
         name = f"lenses with light at the border beyond that of non-lenses, θ_E > {LARGE:g}″"
         other = float(lit[~lens].mean())
         excess = float(lit[lens].mean()) - other
-        yield bounds_row(SECTION, name, "share", excess, draws - other, (0.05, 1), "arcs of the largest leave the frame")
+        yield bounds_row(
+            SECTION, name, "share", excess, draws - other, (0.05, 1), "arcs of the largest leave the frame"
+        )

@@ -1,4 +1,4 @@
-"""What is known of the real images: the space-based training set of the challenge 1.0 (Metcalf et al. 2019, A&A 625, A119).
+"""What is known of the real images: the challenge's space-based training set (Metcalf et al. 2019, A&A 625, A119).
 
 Figures of three kinds, so that a comparison needs no data: of the 20,000 rows of its truth table; of all pixels of its
 20,000 images, as published; and of a few images only, which say little, as the intervals beside them show.
@@ -67,8 +67,8 @@ PERCENTILES = {
 """1e-12: percentiles of all pixels of `SIXTEEN` together, as all below."""
 
 MEAN_16, DEVIATION_16 = 3.50e-13, 2.49e-12
-NOISE, NOISE_RANGE = 7.75e-13, (7.46e-13, 8.46e-13)
-"""Median, least and largest standard deviation of the noise."""
+NOISE = 7.75e-13
+"""Standard deviation of the noise, median image; from 7.46e-13 to 8.46e-13."""
 PEAK, PEAK_RANGE = 34.0, (15.0, 475.0)
 """Sigma: median, least and largest of the brightest pixels."""
 CENTRAL_PEAKS = 9
@@ -83,12 +83,13 @@ class Sample(NamedTuple):
     Attributes:
         id: of the training set.
         is_lens, radius: from the truth table, arcseconds.
-        autocorrelation, profile, companions, brightest, border: as in `measure.Measured`.
+        noise, autocorrelation, profile, companions, brightest, border: as in `measure.Measured`.
     """
 
     id: str
     is_lens: bool
     radius: float
+    noise: float
     autocorrelation: tuple[float, float, float, float]
     profile: tuple[float, float, float, float, float, float]
     companions: int
@@ -101,6 +102,7 @@ SAMPLES = (
         "100003",
         True,
         4.416,
+        8.437e-13,
         (-0.0042, 0.0294, 0.0389, -0.0123),
         (20.72, 8.84, 3.22, 1.37, 0.65, 0.31),
         22,
@@ -111,6 +113,7 @@ SAMPLES = (
         "100004",
         False,
         0.546,
+        7.841e-13,
         (0.0029, 0.0076, 0.0122, -0.0147),
         (30.63, 12.78, 3.79, 1.48, 0.36, 0.07),
         2,
@@ -121,6 +124,7 @@ SAMPLES = (
         "100014",
         True,
         1.062,
+        7.743e-13,
         (-0.0061, 0.0004, -0.0025, 0.0052),
         (9.35, 6.10, 2.64, 2.32, 0.90, 0.10),
         1,
@@ -131,6 +135,7 @@ SAMPLES = (
         "100053",
         False,
         0.857,
+        7.862e-13,
         (-0.0164, -0.0006, 0.0022, -0.0113),
         (32.31, 16.27, 5.03, 1.74, 0.50, 0.14),
         2,

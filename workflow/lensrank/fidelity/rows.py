@@ -11,6 +11,8 @@ from lensrank.fidelity.real import SAMPLES, Sample
 DRAWS = 1000
 """Bootstrap draws of an interval of 95 %."""
 
+Statistic = Callable[[np.ndarray], float | np.floating]
+
 MATCHED = 50
 """Simulated images that a single real image is compared with: same label, nearest Einstein radius."""
 
@@ -89,20 +91,21 @@ def bounds_row(
     return Row(section, name, unit, simulated, low, high, float("nan"), 0, rule, passed, source)
 
 
-def bootstrap(n: int, size: int, statistic: Callable[[np.ndarray], float], draws: int = DRAWS) -> np.ndarray:
-    """A statistic of random choices among `n` images, with repetition.
+def bootstrap(values: np.ndarray, size: int, statistic: Statistic, draws: int = DRAWS) -> np.ndarray:
+    """A statistic of random choices among images, with repetition.
 
     Args:
-        n: images to choose from.
+        values: (n, ...) of each image.
         size: images per choice.
-        statistic: takes (size,) int indices.
+        statistic: takes (size, ...) values, gives a number.
         draws: choices.
 
     Returns:
         (draws,) float64; the same for the same arguments.
     """
-    random = np.random.default_rng([n, size])
-    return np.array([statistic(random.integers(n, size=size)) for _ in range(draws)], dtype=np.float64)
+    random = np.random.default_rng([len(values), size])
+    chosen = (values[random.integers(len(values), size=size)] for _ in range(draws))
+    return np.array([statistic(few) for few in chosen], dtype=np.float64)
 
 
 def matched(survey: Survey, sample: Sample) -> np.ndarray:
@@ -113,10 +116,9 @@ def matched(survey: Survey, sample: Sample) -> np.ndarray:
     return alike[np.argsort(distance, kind="stable")[:MATCHED]]
 
 
-def matched_draws(survey: Survey, statistic: Callable[[np.ndarray], float]) -> np.ndarray:
+def matched_draws(survey: Survey, values: np.ndarray, statistic: Statistic) -> np.ndarray:
     """A statistic of choices of one simulated image for each of the real `SAMPLES`, (DRAWS,) float64."""
     random = np.random.default_rng(len(survey.images))
-    choices = [matched(survey, sample) for sample in SAMPLES]
-    return np.array(
-        [statistic(np.array([random.choice(choice) for choice in choices])) for _ in range(DRAWS)], dtype=np.float64
-    )
+    # One column for each of the real images.
+    columns = [values[random.choice(matched(survey, sample), DRAWS)] for sample in SAMPLES]
+    return np.array([statistic(few) for few in np.stack(columns, axis=1)], dtype=np.float64)

@@ -46,17 +46,16 @@ def _deciles(lenses: pd.DataFrame, column: str, figures: tuple[float, ...]) -> I
 
 
 def _correlation(lenses: pd.DataFrame, one: str, other: str, figure: float) -> Row:
-    x, y = lenses[one].to_numpy(), lenses[other].to_numpy()
-
-    def correlation(chosen: np.ndarray) -> float:
-        return float(spearmanr(x[chosen], y[chosen]).statistic)
-
-    simulated = correlation(np.arange(len(x)))
-    draws = bootstrap(len(x), len(x), correlation, draws=200)
+    values = lenses[[one, other]].to_numpy(np.float64)
+    draws = bootstrap(values, len(values), _spearman, draws=200)
     name = f"Spearman, {NAMES[one]} and {NAMES[other]}"
     return tolerance_row(
-        SECTION, name, "", simulated, draws, figure, real.IMAGES, real.TABLE, absolute=CORRELATION_WITHIN
+        SECTION, name, "", _spearman(values), draws, figure, real.IMAGES, real.TABLE, absolute=CORRELATION_WITHIN
     )
+
+
+def _spearman(values: np.ndarray) -> float:
+    return float(spearmanr(values[:, 0], values[:, 1]).statistic)
 
 
 def _pixels_by_radius(lenses: pd.DataFrame) -> Iterator[Row]:
@@ -65,7 +64,7 @@ def _pixels_by_radius(lenses: pd.DataFrame) -> Iterator[Row]:
     ):
         values = lenses.loc[lenses["radius"].between(low, high, inclusive="right"), "lensed_pixels"].to_numpy()
         if len(values):
-            draws = bootstrap(len(values), len(values), lambda few, all=values: float(np.median(all[few])))  # type: ignore[misc]
+            draws = bootstrap(values, len(values), np.median)
             name = f"lensed pixels, θ_E {low:g} to {high:g}″"
             yield tolerance_row(
                 SECTION, name, "", float(np.median(values)), draws, figure, count, real.TABLE, relative=WITHIN
@@ -83,7 +82,7 @@ def _invisible(lenses: pd.DataFrame) -> Iterator[Row]:
         unseen = (lenses.loc[inside, "lensed_pixels"] == 0).to_numpy()
         if len(unseen):
             size = min(len(unseen), count)
-            draws = bootstrap(len(unseen), size, lambda few, all=unseen: float(np.mean(all[few])))  # type: ignore[misc]
+            draws = bootstrap(unseen, size, np.mean)
             name = f"invisible lenses, θ_E {low:g} to {high:g}″"
             yield interval_row(SECTION, name, "share", draws, figure, count, real.TABLE)
 

@@ -78,7 +78,7 @@ def draw_halo(seed: int, quanta: int) -> Halo:
     """
     rng = np.random.default_rng(np.random.SeedSequence([seed, quanta], spawn_key=(1,)))
     radius = einstein_radius(quanta)
-    magnitude = rng.normal(23.17, 0.6) - rng.exponential(0.76)
+    magnitude = rng.normal(23.25, 0.6) - rng.exponential(0.73)
     magnitude = float(np.clip(magnitude, 17.5, 24.7))
     central = draw_galaxy(rng, 0.0, 0.0, magnitude, bulge_to_total=rng.beta(1.3, 2.0))
     members, masses = [], []
@@ -93,12 +93,12 @@ def draw_halo(seed: int, quanta: int) -> Halo:
         masses.append((x, y, 0.01 * radius * 10 ** (-0.2 * fainter)))
     bulge = central.components[0]
     # The dark halo of a group is rounder, as seen from its middle, than its brightest galaxy.
-    roundness = 1.0 / (1 + (radius / 1.6) ** 2)
+    roundness = 1.2 / (1 + (radius / 1.6) ** 2)
     deflector = Deflector(
         radius,
         axis_ratio=float(np.clip(1 - roundness * (1 - bulge.axis_ratio) + rng.normal(0, 0.03), 0.5, 0.98)),
         angle=bulge.angle + rng.normal(0, 0.15),
-        shear=float(min(rng.exponential(0.025 + 0.03 * roundness), 0.25)),
+        shear=float(min(rng.exponential(0.032 + 0.03 * roundness), 0.25)),
         shear_angle=rng.uniform(0, np.pi),
         members=tuple(masses) if radius > GROUP_SCALE else (),
     )
@@ -168,7 +168,7 @@ def draw_source(rng: np.random.Generator, deflector: Deflector) -> tuple[Galaxy,
     middle_x, middle_y, reach = deflector.caustic_radius()
     distance, azimuth = NEAR_CAUSTIC * reach * np.sqrt(rng.random()), rng.uniform(0, 2 * np.pi)
     x, y = middle_x + distance * np.cos(azimuth), middle_y + distance * np.sin(azimuth)
-    magnitude = rng.normal(24.5, 0.92) - (rng.exponential(1.4) if rng.random() < 0.2 else 0)
+    magnitude = rng.normal(24.55, 0.95) - (rng.exponential(1.4) if rng.random() < 0.18 else 0)
     magnitude = float(np.clip(magnitude, 18.5, 28.0))
     total = flux(magnitude)
     size = 0.31 * 10 ** (-0.1 * (magnitude - 24.7)) * 10 ** rng.normal(0, 0.19)

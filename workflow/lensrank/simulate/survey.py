@@ -30,7 +30,7 @@ SKY = 1.75e-3
 """Radians: half the side of the field that the challenge's positions lie in."""
 
 INVISIBLE_EDGES = (0.4, 3.0)
-INVISIBLE_WEIGHTS = (0.0, 1.15, 2.3)
+INVISIBLE_WEIGHTS = (0.1, 1.15, 1.95)
 """How the share of invisible lenses depends on the Einstein radius (arcseconds): 0.1, 2.9 and 5.7 % below, between and
 above the edges, against 2.56 % of all (the challenge's classifications.csv)."""
 
