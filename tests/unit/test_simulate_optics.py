@@ -148,7 +148,7 @@ def test_einstein_area_is_that_within_the_critical_curve(quanta: int) -> None:
 def test_sources_lie_within_three_caustics() -> None:
     deflector = Deflector(1.0, 0.7, 0.0, 0.05, 0.0)
     middle_x, middle_y, reach = deflector.caustic_radius()
-    sources = [draw_source(np.random.default_rng(i), deflector)[0] for i in range(300)]
+    sources = [draw_source(np.random.default_rng(i), deflector, 24.4, 28.0)[0] for i in range(300)]
     distance = np.array([np.hypot(source.x - middle_x, source.y - middle_y) for source in sources]) / reach
     assert distance.max() < 3
     # Uniform over a disc: a quarter of them lie within half of its radius.

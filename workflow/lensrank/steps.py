@@ -5,7 +5,8 @@ Snakemake run the step again: touching, moving or commenting a file does not.
 """
 
 STEP_VERSIONS = {
-    "simulate": 1,
+    "simulate": 2,
+    "fidelity": 1,
     "index": 1,
     "ingest": 1,
     "split": 1,

@@ -95,6 +95,18 @@ class Simulate(Settings):
     pixel_scale: float = Field(0.1, gt=0, description="Arcseconds per pixel.")
     psf_fwhm: float = Field(0.18, gt=0, description="Full width at half maximum of the Gaussian PSF, arcseconds.")
     noise: float = Field(7.75e-13, gt=0, description="Standard deviation of a pixel's noise, in the pixels' unit.")
+    noise_correlation: float = Field(
+        0.0,
+        ge=0,
+        le=0.6,
+        description="Correlation of a pixel's noise with that of its neighbours in row and column, as resampling "
+        "leaves it; 0: white.",
+    )
+    zero_point: float = Field(0.0, description="Magnitude whose flux is 1 in the pixels' unit.")
+    source_magnitude: float = Field(
+        24.42, description="Median magnitude of the sources before lensing; greater: a deeper survey, fainter arcs."
+    )
+    faintest_source: float = Field(28.0, description="Magnitude of the faintest sources, before lensing.")
 
 
 class Split(Settings):

@@ -7,7 +7,11 @@ import json
 from typing import Any
 
 from lensrank.config.read import resolve_model
-from lensrank.config.settings import Config
+from lensrank.config.settings import Config, Simulate
+
+CHALLENGE_BAND = "EUC_VIS"
+ENOUGH = 1000
+"""Images below which a comparison with the real ones says little."""
 
 
 def simulate(config: Config, dataset: str) -> str:
@@ -72,6 +76,25 @@ def rank(config: Config) -> str:
 def evaluate(config: Config) -> str:
     """For `scripts/evaluate.py`."""
     return _json(threshold=config.evaluation.threshold, simulated=list(config.simulate))
+
+
+def imitations(config: Config) -> list[str]:
+    """Simulated data sets that stand in for the challenge's training set, and are large enough to be compared with it.
+
+    They have its layout, band and camera; the settings that decide what is in the images may differ, and the comparison
+    shows what that does.
+    """
+    if config.bands[0] != CHALLENGE_BAND or config.cutout.shape != Config().cutout.shape:
+        return []
+    challenge = Simulate()
+    camera = ("layout", "pixel_scale", "psf_fwhm", "noise", "noise_correlation", "zero_point")
+    return [
+        name
+        for name, made in config.simulate.items()
+        if made.n >= ENOUGH
+        and 0.1 <= made.lens_fraction <= 0.9
+        and all(getattr(made, key) == getattr(challenge, key) for key in camera)
+    ]
 
 
 def summary(config: Config) -> str:

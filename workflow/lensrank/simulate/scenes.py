@@ -17,6 +17,9 @@ RED, YELLOW, BLUE = 2.0, 1.0, 0.2
 SMALLEST_CLUMP = 0.03
 """Arcseconds: half-light radius that the camera's cells of a third of a pixel still resolve without a lens."""
 
+BRIGHT_SOURCES, BRIGHTEST_SOURCE = 0.16, 18.5
+"""Share of the sources that are brighter than the others, by 1.4 magnitudes in the mean; magnitude of the brightest."""
+
 NEAR_CAUSTIC = 3.0
 """Sources lie within so many times the caustic's furthest radius (Metcalf et al. 2019, section 3)."""
 
@@ -78,7 +81,7 @@ def draw_halo(seed: int, quanta: int) -> Halo:
     """
     rng = np.random.default_rng(np.random.SeedSequence([seed, quanta], spawn_key=(1,)))
     radius = einstein_radius(quanta)
-    magnitude = rng.normal(23.25, 0.6) - rng.exponential(0.73)
+    magnitude = rng.normal(23.3, 0.6) - rng.exponential(0.76)
     magnitude = float(np.clip(magnitude, 17.5, 24.7))
     central = draw_galaxy(rng, 0.0, 0.0, magnitude, bulge_to_total=rng.beta(1.3, 2.0))
     members, masses = [], []
@@ -163,13 +166,24 @@ def draw_field_galaxy(rng: np.random.Generator, half_width: float) -> Galaxy:
     return draw_galaxy(rng, x, y, magnitude, bulge_to_total=rng.beta(0.8, 1.2), compact=0.47)
 
 
-def draw_source(rng: np.random.Generator, deflector: Deflector) -> tuple[Galaxy, ...]:
-    """Draw an irregular galaxy: a disc and clumps of star formation, near the caustic, in the source plane."""
+def draw_source(
+    rng: np.random.Generator, deflector: Deflector, magnitude: float, faintest: float
+) -> tuple[Galaxy, ...]:
+    """Draw an irregular galaxy: a disc and clumps of star formation, near the caustic, in the source plane.
+
+    The scatter of the magnitudes and its bright tail give the lensed fluxes of the challenge's truth table.
+
+    Args:
+        rng: source of the draw.
+        deflector: what the source lies behind.
+        magnitude: median of the sources that are not of the bright tail, before lensing.
+        faintest: magnitude of the faintest sources.
+    """
     middle_x, middle_y, reach = deflector.caustic_radius()
     distance, azimuth = NEAR_CAUSTIC * reach * np.sqrt(rng.random()), rng.uniform(0, 2 * np.pi)
     x, y = middle_x + distance * np.cos(azimuth), middle_y + distance * np.sin(azimuth)
-    magnitude = rng.normal(24.55, 0.95) - (rng.exponential(1.4) if rng.random() < 0.18 else 0)
-    magnitude = float(np.clip(magnitude, 18.5, 28.0))
+    magnitude = rng.normal(magnitude, 0.87) - (rng.exponential(1.4) if rng.random() < BRIGHT_SOURCES else 0)
+    magnitude = float(np.clip(magnitude, BRIGHTEST_SOURCE, faintest))
     total = flux(magnitude)
     size = 0.31 * 10 ** (-0.1 * (magnitude - 24.7)) * 10 ** rng.normal(0, 0.19)
     angle, ratio = rng.uniform(0, np.pi), rng.uniform(0.35, 1.0)

@@ -18,6 +18,7 @@ from lensrank.errors import ConfigError
 from lensrank.progress import progress
 from lensrank.simulate.einstein import ARCSEC
 from lensrank.simulate.layout import LAYOUTS, Truth, new_folder, write_image, write_truth
+from lensrank.simulate.noise import draw_noise
 from lensrank.simulate.render import WAVELENGTHS, Camera
 from lensrank.simulate.scenes import Scene, draw_scene, draw_source
 
@@ -99,9 +100,9 @@ def observe(settings: SurveySettings, index: int, is_lens: bool | None = None) -
     camera = _camera(settings.shape, settings.pixel_scale, settings.psf_fwhm)
     ra, dec = scenes.uniform(-SKY, SKY, 2)
     scene = draw_scene(settings.seed, scenes, max(settings.shape) * settings.pixel_scale / 2)
-    foreground = np.stack([camera.galaxies(scene.galaxies, band) for band in settings.bands])
+    foreground = np.stack([camera.galaxies(scene.galaxies, band) for band in settings.bands]) * _unit(settings)
     lensed = _lensed(settings, camera, scene, sources) if is_lens else np.zeros_like(foreground)
-    noise = noises.normal(0, settings.noise, foreground.shape).astype(np.float32)
+    noise = draw_noise(noises, foreground.shape, settings.noise, settings.noise_correlation)
     return Observation(scene, is_lens, float(ra), float(dec), foreground, lensed, noise)
 
 
@@ -110,14 +111,19 @@ def _lensed(settings: SurveySettings, camera: Camera, scene: Scene, rng: np.rand
     invisible, faintness = rng.random() < settings.invisible_fraction * invisible_weight(scene), rng.uniform(0.1, 0.9)
     back = camera.trace(scene.deflector)
     for _ in range(SOURCE_DRAWS):
-        source = draw_source(rng, scene.deflector)
-        first, *others = (camera.lensed(source, back, band) for band in settings.bands)
+        source = draw_source(rng, scene.deflector, settings.source_magnitude, settings.faintest_source)
+        first, *others = (camera.lensed(source, back, band) * _unit(settings) for band in settings.bands)
         if first.max() > settings.noise:
             break
     lensed = np.stack([first, *others])
     if invisible and first.any():
         lensed *= np.float32(faintness * settings.noise / first.max())
     return lensed
+
+
+def _unit(settings: SurveySettings) -> np.float32:
+    """Flux in the unit of the survey's pixels of a source of magnitude 0, which has flux 1 in the scenes."""
+    return np.float32(10 ** (0.4 * settings.zero_point))
 
 
 def invisible_weight(scene: Scene) -> float:
