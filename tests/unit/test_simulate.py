@@ -145,6 +145,47 @@ def test_noise_is_white_and_gaussian_with_the_configured_sigma() -> None:
     assert np.mean(np.abs(noise) < 3e-12) == pytest.approx(0.683, abs=0.02)
 
 
+def test_invisible_lenses_are_those_of_large_radii_when_few() -> None:
+    settings = SurveySettings(shape=(61, 61), lens_fraction=1, invisible_fraction=0.2, seed=12)
+    seen = [truth(settings, i, observe(settings, i)) for i in range(120)]
+    small = np.array([row.einstein_area < np.pi * (0.4 * ARCSEC) ** 2 for row in seen])
+    unseen = np.array([row.lensed_pixels == 0 for row in seen])
+    assert unseen[small].mean() < unseen[~small].mean()
+    assert 0.1 < unseen.mean() < 0.35
+
+
+def test_correlated_noise_keeps_its_sigma() -> None:
+    noise = observe(SurveySettings(noise=3e-12, noise_correlation=0.25), 0).noise[0].astype(float)
+    assert noise.std() == pytest.approx(3e-12, rel=0.03)
+    for one, other in ((noise[:, 1:], noise[:, :-1]), (noise[1:], noise[:-1])):
+        assert np.corrcoef(one.ravel(), other.ravel())[0, 1] == pytest.approx(0.25, abs=0.03)
+    assert abs(np.corrcoef(noise[3:].ravel(), noise[:-3].ravel())[0, 1]) < 0.03
+
+
+def test_a_zero_point_changes_the_unit_and_nothing_else() -> None:
+    # 10 magnitudes are a factor of 10,000.
+    plain = observe(SurveySettings(seed=2), 1, is_lens=True)
+    counts = observe(SurveySettings(seed=2, zero_point=10, noise=7.75e-9), 1, is_lens=True)
+    np.testing.assert_allclose(counts.pixels, 1e4 * plain.pixels, rtol=1e-4, atol=1e-12)
+    rows = [
+        truth(SurveySettings(seed=2, noise=noise), 1, seen) for noise, seen in ((7.75e-13, plain), (7.75e-9, counts))
+    ]
+    assert rows[0][3] == rows[1][3] > 0
+
+
+def test_a_deeper_survey_has_fainter_sources() -> None:
+    def median_flux(**depth: float) -> float:
+        settings = SurveySettings(shape=(61, 61), invisible_fraction=0, seed=4, **depth)
+        return float(np.median([observe(settings, i, is_lens=True).lensed.sum() for i in range(40)]))
+
+    ratio = median_flux() / median_flux(source_magnitude=25.36)
+    # One magnitude, less what is drawn again because it could not be seen.
+    assert 1.3 < ratio < 10**0.4 * 1.1
+    bright = SurveySettings(shape=(61, 61), source_magnitude=27, faintest_source=20.0)
+    faint = SurveySettings(shape=(61, 61), source_magnitude=27, faintest_source=27.0)
+    assert observe(bright, 0, is_lens=True).lensed.sum() > 100 * observe(faint, 0, is_lens=True).lensed.sum() > 0
+
+
 def test_einstein_radii_are_those_of_the_challenge() -> None:
     rng = np.random.default_rng(0)
     quanta = [draw_quanta(rng) for _ in range(20000)]

@@ -26,10 +26,14 @@ def test_a_shipped_configuration_plans_a_run(make_workflow, name):
     assert any("datasets.train.images" in line for line in head)
 
 
-def test_the_demo_plans_a_run(make_workflow):
-    values = yaml.safe_load((PROJECT / "config/demo.yaml").read_text())
-    plan = make_workflow("demo", **{key: value for key, value in values.items() if key != "run"}).run("--dry-run")
+@pytest.mark.parametrize(("name", "compared"), [("demo", True), ("euclid_q1", False)])
+def test_a_configuration_that_needs_no_data_plans_a_run(make_workflow, name, compared):
+    values = yaml.safe_load((PROJECT / f"config/{name}.yaml").read_text())
+    plan = make_workflow(name, **{key: value for key, value in values.items() if key != "run"}).run("--dry-run")
     assert "simulated/train" in plan
+    # Only a set with the challenge's camera is compared with the challenge's images.
+    assert ("fidelity/train.md" in plan) is compared
+    assert "fidelity/challenge.md" not in plan
 
 
 def test_all_faults_of_a_configuration_are_shown_before_anything_runs(make_workflow):

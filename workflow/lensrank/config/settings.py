@@ -89,7 +89,10 @@ class Simulate(Settings):
         "with euclidB_image_catalog.csv and its no_source.",
     )
     lens_fraction: Fraction = Field(0.7, description="Share of images with a source behind the lens.")
-    invisible_fraction: Fraction = Field(0.026, description="Share of the lenses whose source is too faint to be seen.")
+    invisible_fraction: Fraction = Field(
+        0.026,
+        description="Share of the lenses whose source is too faint to be seen; fewer of the small ones.",
+    )
     seed: int = Field(1, ge=0, description="Image i of a seed is the same whatever n is.")
     first_id: int = Field(100000, ge=0, description="ID of the first image.")
     pixel_scale: float = Field(0.1, gt=0, description="Arcseconds per pixel.")
@@ -104,7 +107,7 @@ class Simulate(Settings):
     )
     zero_point: float = Field(0.0, description="Magnitude whose flux is 1 in the pixels' unit.")
     source_magnitude: float = Field(
-        24.42, description="Median magnitude of the sources before lensing; greater: a deeper survey, fainter arcs."
+        24.36, description="Median magnitude of the sources before lensing; greater: a deeper survey, fainter arcs."
     )
     faintest_source: float = Field(28.0, description="Magnitude of the faintest sources, before lensing.")
 

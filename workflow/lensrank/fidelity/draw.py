@@ -75,7 +75,7 @@ def _deciles(axes: Axes, rows: Sequence[Row]) -> None:
             linewidth=1.5,
             label=name.rstrip(", ").replace("θ_E", "Einstein radius"),
         )
-    axes.set_ylim(-40, 40)
+    axes.set_ylim(-60, 40)
     axes.set_xlabel("percentile of the lenses (%)", fontsize=SMALL)
     axes.set_ylabel("simulated over real (%)", fontsize=SMALL)
 

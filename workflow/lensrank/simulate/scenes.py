@@ -17,7 +17,7 @@ RED, YELLOW, BLUE = 2.0, 1.0, 0.2
 SMALLEST_CLUMP = 0.03
 """Arcseconds: half-light radius that the camera's cells of a third of a pixel still resolve without a lens."""
 
-BRIGHT_SOURCES, BRIGHTEST_SOURCE = 0.16, 18.5
+BRIGHT_SOURCES, BRIGHTEST_SOURCE = 0.16, 19.0
 """Share of the sources that are brighter than the others, by 1.4 magnitudes in the mean; magnitude of the brightest."""
 
 NEAR_CAUSTIC = 3.0
@@ -82,7 +82,7 @@ def draw_halo(seed: int, quanta: int) -> Halo:
     rng = np.random.default_rng(np.random.SeedSequence([seed, quanta], spawn_key=(1,)))
     radius = einstein_radius(quanta)
     magnitude = rng.normal(23.3, 0.6) - rng.exponential(0.76)
-    magnitude = float(np.clip(magnitude, 17.5, 24.7))
+    magnitude = float(np.clip(magnitude, 17.8, 24.7))
     central = draw_galaxy(rng, 0.0, 0.0, magnitude, bulge_to_total=rng.beta(1.3, 2.0))
     members, masses = [], []
     count = rng.integers(2, 7) if radius > GROUP_SCALE else rng.poisson(0.3 + 0.25 * radius)
@@ -101,7 +101,7 @@ def draw_halo(seed: int, quanta: int) -> Halo:
         radius,
         axis_ratio=float(np.clip(1 - roundness * (1 - bulge.axis_ratio) + rng.normal(0, 0.03), 0.5, 0.98)),
         angle=bulge.angle + rng.normal(0, 0.15),
-        shear=float(min(rng.exponential(0.032 + 0.03 * roundness), 0.25)),
+        shear=float(min(rng.exponential(0.038 / (1 + (radius / 6) ** 4) + 0.03 * roundness), 0.25)),
         shear_angle=rng.uniform(0, np.pi),
         members=tuple(masses) if radius > GROUP_SCALE else (),
     )
@@ -182,10 +182,10 @@ def draw_source(
     middle_x, middle_y, reach = deflector.caustic_radius()
     distance, azimuth = NEAR_CAUSTIC * reach * np.sqrt(rng.random()), rng.uniform(0, 2 * np.pi)
     x, y = middle_x + distance * np.cos(azimuth), middle_y + distance * np.sin(azimuth)
-    magnitude = rng.normal(magnitude, 0.87) - (rng.exponential(1.4) if rng.random() < BRIGHT_SOURCES else 0)
+    magnitude = rng.normal(magnitude, 0.94) - (rng.exponential(1.4) if rng.random() < BRIGHT_SOURCES else 0)
     magnitude = float(np.clip(magnitude, BRIGHTEST_SOURCE, faintest))
     total = flux(magnitude)
-    size = 0.31 * 10 ** (-0.1 * (magnitude - 24.7)) * 10 ** rng.normal(0, 0.19)
+    size = 0.31 * 10 ** (-0.12 * (max(magnitude, 23.0) - 24.5)) * 10 ** rng.normal(0, 0.19)
     angle, ratio = rng.uniform(0, np.pi), rng.uniform(0.35, 1.0)
     share = rng.uniform(0.15, 0.55)
     disc = Component(total * (1 - share), size, 1.0, ratio, angle, slope=BLUE)

@@ -31,7 +31,7 @@ SKY = 1.75e-3
 """Radians: half the side of the field that the challenge's positions lie in."""
 
 INVISIBLE_EDGES = (0.4, 3.0)
-INVISIBLE_WEIGHTS = (0.1, 1.15, 1.95)
+INVISIBLE_WEIGHTS = (0.1, 1.12, 2.1)
 """How the share of invisible lenses depends on the Einstein radius (arcseconds): 0.1, 2.9 and 5.7 % below, between and
 above the edges, against 2.56 % of all (the challenge's classifications.csv)."""
 
@@ -108,7 +108,7 @@ def observe(settings: SurveySettings, index: int, is_lens: bool | None = None) -
 
 def _lensed(settings: SurveySettings, camera: Camera, scene: Scene, rng: np.random.Generator) -> np.ndarray:
     """Image a source: too faint to be seen in the configured share of cases, else one that can be seen."""
-    invisible, faintness = rng.random() < settings.invisible_fraction * invisible_weight(scene), rng.uniform(0.1, 0.9)
+    invisible, faintness = rng.random() < _invisible(settings.invisible_fraction, scene), rng.uniform(0.1, 0.9)
     back = camera.trace(scene.deflector)
     for _ in range(SOURCE_DRAWS):
         source = draw_source(rng, scene.deflector, settings.source_magnitude, settings.faintest_source)
@@ -126,10 +126,12 @@ def _unit(settings: SurveySettings) -> np.float32:
     return np.float32(10 ** (0.4 * settings.zero_point))
 
 
-def invisible_weight(scene: Scene) -> float:
-    """Share of invisible lenses among those of a scene's Einstein radius, over their share among all."""
+def _invisible(share: float, scene: Scene) -> float:
+    """Share of invisible lenses among those of a scene's Einstein radius, of a share among all."""
     radius = np.sqrt(scene.einstein_area / np.pi) / ARCSEC
-    return float(INVISIBLE_WEIGHTS[np.searchsorted(INVISIBLE_EDGES, radius)])
+    weight = INVISIBLE_WEIGHTS[np.searchsorted(INVISIBLE_EDGES, radius)]
+    # From the weight for few to 1 for all; the mean over all radii stays within a tenth of the share.
+    return share * (weight + (1 - weight) * share)
 
 
 @lru_cache(maxsize=4)
