@@ -183,7 +183,7 @@ def test_a_deeper_survey_has_fainter_sources() -> None:
     assert 1.3 < ratio < 10**0.4 * 1.1
     bright = SurveySettings(shape=(61, 61), source_magnitude=27, faintest_source=20.0)
     faint = SurveySettings(shape=(61, 61), source_magnitude=27, faintest_source=27.0)
-    assert observe(bright, 0, is_lens=True).lensed.sum() > 100 * observe(faint, 0, is_lens=True).lensed.sum() > 0
+    assert observe(bright, 0, is_lens=True).lensed.sum() > 20 * observe(faint, 0, is_lens=True).lensed.sum() > 0
 
 
 def test_einstein_radii_are_those_of_the_challenge() -> None:

@@ -76,7 +76,10 @@ class Deflector:
         return float(np.sqrt(np.mean(radius**2)))
 
     def caustic_radius(self) -> tuple[float, float, float]:
-        """Middle (x, y) of the tangential caustic and its furthest distance from there, arcseconds."""
+        """Middle (x, y) of the tangential caustic and its furthest distance from there, arcseconds.
+
+        Group members are left out: the small caustics of their own would throw sources far from where arcs are made.
+        """
         azimuth, radius = replace(self, members=()).critical_curve()
         x, y = self.source_position(radius * np.cos(azimuth), radius * np.sin(azimuth))
         middle_x, middle_y = float(x.mean()), float(y.mean())

@@ -11,6 +11,8 @@ from lensrank.simulate.light import EXPONENTIAL, Component, Galaxy
 GROUP_SCALE = 2.0
 """Arcseconds: halos of larger Einstein radius are groups."""
 
+LARGEST_SHEAR = 0.25
+
 RED, YELLOW, BLUE = 2.0, 1.0, 0.2
 """s of f_nu ~ wavelength^s for bulges, discs and lensed sources."""
 
@@ -81,9 +83,18 @@ def draw_halo(seed: int, quanta: int) -> Halo:
     """
     rng = np.random.default_rng(np.random.SeedSequence([seed, quanta], spawn_key=(1,)))
     radius = einstein_radius(quanta)
-    magnitude = rng.normal(23.3, 0.6) - rng.exponential(0.76)
-    magnitude = float(np.clip(magnitude, 17.8, 24.7))
+    # Median, scatter and bright tail give peaks, mean and standard deviation of the challenge's pixels.
+    magnitude = float(np.clip(rng.normal(23.3, 0.6) - rng.exponential(0.76), 17.8, 24.7))
     central = draw_galaxy(rng, 0.0, 0.0, magnitude, bulge_to_total=rng.beta(1.3, 2.0))
+    members, masses = _draw_members(rng, radius, magnitude)
+    deflector = _draw_deflector(rng, radius, central.components[0], masses if radius > GROUP_SCALE else ())
+    return Halo(quantised_area(deflector.critical_radius()), deflector, (central, *members))
+
+
+def _draw_members(
+    rng: np.random.Generator, radius: float, magnitude: float
+) -> tuple[list[Galaxy], tuple[tuple[float, float, float], ...]]:
+    """Draw a halo's galaxies around its central one, and the (x, y, Einstein radius) that each has as a mass."""
     members, masses = [], []
     count = rng.integers(2, 7) if radius > GROUP_SCALE else rng.poisson(0.3 + 0.25 * radius)
     for _ in range(count):
@@ -94,19 +105,27 @@ def draw_halo(seed: int, quanta: int) -> Halo:
             draw_galaxy(rng, x, y, max(magnitude, 23.3) + fainter, bulge_to_total=rng.uniform(0.3, 1.0), compact=0.5)
         )
         masses.append((x, y, 0.01 * radius * 10 ** (-0.2 * fainter)))
-    bulge = central.components[0]
+    return members, tuple(masses)
+
+
+def _draw_deflector(
+    rng: np.random.Generator, radius: float, bulge: Component, masses: tuple[tuple[float, float, float], ...]
+) -> Deflector:
+    """Draw a deflector of a given Einstein radius, as elongated as makes arcs and rings as common as the challenge's.
+
+    The median of the lensed pixels against the Einstein radius tells how far from the caustic sources lie.
+    """
     # The dark halo of a group is rounder, as seen from its middle, than its brightest galaxy.
-    roundness = 1.2 / (1 + (radius / 1.6) ** 2)
+    elongation = 1.2 / (1 + (radius / 1.6) ** 2)
     deflector = Deflector(
         radius,
-        axis_ratio=float(np.clip(1 - roundness * (1 - bulge.axis_ratio) + rng.normal(0, 0.03), 0.5, 0.98)),
+        axis_ratio=float(np.clip(1 - elongation * (1 - bulge.axis_ratio) + rng.normal(0, 0.03), 0.5, 0.98)),
         angle=bulge.angle + rng.normal(0, 0.15),
-        shear=float(min(rng.exponential(0.038 / (1 + (radius / 6) ** 4) + 0.03 * roundness), 0.25)),
+        shear=float(min(rng.exponential(0.038 / (1 + (radius / 6) ** 4) + 0.03 * elongation), LARGEST_SHEAR)),
         shear_angle=rng.uniform(0, np.pi),
-        members=tuple(masses) if radius > GROUP_SCALE else (),
+        members=masses,
     )
-    deflector = _fit_area(deflector, radius)
-    return Halo(quantised_area(deflector.critical_radius()), deflector, (central, *members))
+    return _fit_area(deflector, radius)
 
 
 def _fit_area(deflector: Deflector, radius: float) -> Deflector:
