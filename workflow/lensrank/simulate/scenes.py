@@ -19,7 +19,7 @@ RED, YELLOW, BLUE = 2.0, 1.0, 0.2
 SMALLEST_CLUMP = 0.03
 """Arcseconds: half-light radius that the camera's cells of a third of a pixel still resolve without a lens."""
 
-BRIGHT_SOURCES, BRIGHTEST_SOURCE = 0.16, 19.0
+BRIGHT_SOURCES, BRIGHTEST_SOURCE = 0.16, 19.5
 """Share of the sources that are brighter than the others, by 1.4 magnitudes in the mean; magnitude of the brightest."""
 
 NEAR_CAUSTIC = 3.0
@@ -84,7 +84,7 @@ def draw_halo(seed: int, quanta: int) -> Halo:
     rng = np.random.default_rng(np.random.SeedSequence([seed, quanta], spawn_key=(1,)))
     radius = einstein_radius(quanta)
     # Median, scatter and bright tail give peaks, mean and standard deviation of the challenge's pixels.
-    magnitude = float(np.clip(rng.normal(23.3, 0.6) - rng.exponential(0.76), 17.8, 24.7))
+    magnitude = float(np.clip(rng.normal(23.3, 0.6) - rng.exponential(0.74), 18.5, 24.7))
     central = draw_galaxy(rng, 0.0, 0.0, magnitude, bulge_to_total=rng.beta(1.3, 2.0))
     members, masses = _draw_members(rng, radius, magnitude)
     deflector = _draw_deflector(rng, radius, central.components[0], masses if radius > GROUP_SCALE else ())
@@ -116,7 +116,7 @@ def _draw_deflector(
     The median of the lensed pixels against the Einstein radius tells how far from the caustic sources lie.
     """
     # The dark halo of a group is rounder, as seen from its middle, than its brightest galaxy.
-    elongation = 1.2 / (1 + (radius / 1.6) ** 2)
+    elongation = 1.2 / (1 + (radius / 1.55) ** 2)
     deflector = Deflector(
         radius,
         axis_ratio=float(np.clip(1 - elongation * (1 - bulge.axis_ratio) + rng.normal(0, 0.03), 0.5, 0.98)),
@@ -201,7 +201,7 @@ def draw_source(
     middle_x, middle_y, reach = deflector.caustic_radius()
     distance, azimuth = NEAR_CAUSTIC * reach * np.sqrt(rng.random()), rng.uniform(0, 2 * np.pi)
     x, y = middle_x + distance * np.cos(azimuth), middle_y + distance * np.sin(azimuth)
-    magnitude = rng.normal(magnitude, 0.94) - (rng.exponential(1.4) if rng.random() < BRIGHT_SOURCES else 0)
+    magnitude = rng.normal(magnitude, 0.96) - (rng.exponential(1.4) if rng.random() < BRIGHT_SOURCES else 0)
     magnitude = float(np.clip(magnitude, BRIGHTEST_SOURCE, faintest))
     total = flux(magnitude)
     size = 0.31 * 10 ** (-0.12 * (max(magnitude, 23.0) - 24.5)) * 10 ** rng.normal(0, 0.19)
