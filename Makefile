@@ -5,12 +5,14 @@ export PYTHON
 BIN := $(CURDIR)/.venv/bin
 CORES ?= all
 
-.PHONY: help environment demo test lint format lock docs clean
+.PHONY: help environment demo test test-slurm profiles lint format lock docs clean
 
 help:
 	@echo "make environment   build .venv from the lock, and nothing else"
 	@echo "make demo          a simulated survey from images to the ranked catalogue, in minutes, without data"
 	@echo "make test          all tests"
+	@echo "make test-slurm    the chain and its faults on a real SLURM that is started for it (root on Debian 12)"
+	@echo "make profiles      link profiles/ into your Snakemake configuration, for snakemake --profile slurm"
 	@echo "make lint          ruff, snakefmt, mypy and snakemake --lint"
 	@echo "make docs          write config/README.md and config/schema.json anew from the code"
 	@echo "make lock          resolve the dependencies anew (needs uv)"
@@ -23,6 +25,12 @@ demo: environment
 
 test: environment
 	@$(BIN)/python -m pytest
+
+test-slurm: environment
+	@$(BIN)/python -m pytest tests/slurm
+
+profiles: environment
+	@$(BIN)/python scripts/link_profiles.py profiles
 
 lint: environment
 	$(BIN)/ruff check .

@@ -13,8 +13,8 @@ rule evaluate:
     benchmark:
         benchmark_file("evaluate")
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=TABLES.memory,
+        runtime=TABLES.time,
     params:
         version=STEP_VERSIONS["evaluate"],
         settings=lambda wildcards: tell.evaluate(CONFIG),

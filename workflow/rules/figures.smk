@@ -15,8 +15,8 @@ rule figure_examples:
     benchmark:
         benchmark_file("figures/examples")
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=TABLES.memory,
+        runtime=TABLES.time,
     params:
         version=STEP_VERSIONS["figures"],
         dataset=lambda wildcards: tell.dataset(CONFIG, "train"),
@@ -39,8 +39,8 @@ rule figure_auroc_epochs:
     benchmark:
         benchmark_file("figures/auroc_epochs_{model}")
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=TABLES.memory,
+        runtime=TABLES.time,
     params:
         version=STEP_VERSIONS["figures"],
         trainings=lambda wildcards: train_arguments(wildcards.model),
@@ -67,8 +67,8 @@ rule figure_judged:
         kind="roc|confusion|thresholds",
         images="|".join(["holdout", *map(re.escape, CONFIG.datasets)]),
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=TABLES.memory,
+        runtime=TABLES.time,
     params:
         version=STEP_VERSIONS["figures"],
         settings=lambda wildcards: tell.evaluate(CONFIG),

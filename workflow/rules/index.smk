@@ -15,8 +15,8 @@ checkpoint index:
     benchmark:
         benchmark_file("index/{dataset}")
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=INDEX.memory,
+        runtime=INDEX.time,
     params:
         version=STEP_VERSIONS["index"],
         settings=lambda wildcards: tell.index(CONFIG, wildcards.dataset),

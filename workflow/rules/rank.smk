@@ -17,8 +17,8 @@ rule rank:
     benchmark:
         benchmark_file("rank/{dataset}")
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=RANK.memory,
+        runtime=RANK.time,
     params:
         version=STEP_VERSIONS["rank"],
         settings=lambda wildcards: tell.rank(CONFIG),

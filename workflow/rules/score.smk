@@ -31,11 +31,11 @@ rule score:
         logfile("score/{dataset}/{shard}"),
     benchmark:
         benchmark_file("score/{dataset}/{shard}")
-    threads: 8
+    threads: SCORE.threads
     resources:
         gpu=0,
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=SCORE.memory,
+        runtime=SCORE.time,
     params:
         version=STEP_VERSIONS["score"],
         settings=lambda wildcards: tell.score(CONFIG),

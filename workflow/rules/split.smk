@@ -14,8 +14,8 @@ rule split:
     benchmark:
         benchmark_file("split")
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=SPLIT.memory,
+        runtime=SPLIT.time,
     params:
         version=STEP_VERSIONS["split"],
         settings=lambda wildcards: tell.split(CONFIG),

@@ -16,8 +16,8 @@ rule summary:
     benchmark:
         benchmark_file("summary")
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=TABLES.memory,
+        runtime=TABLES.time,
     params:
         version=STEP_VERSIONS["summary"],
         settings=lambda wildcards: tell.summary(CONFIG),

@@ -16,8 +16,8 @@ rule train:
     threads: 8
     resources:
         gpu=0,
-        mem_mb=12000,
-        runtime=1440,
+        mem_mb=TRAIN.memory,
+        runtime=TRAIN.time,
     params:
         version=STEP_VERSIONS["train"],
         settings=lambda wildcards: tell.train(CONFIG, wildcards.model),
