@@ -5,13 +5,14 @@ export PYTHON
 BIN := $(CURDIR)/.venv/bin
 CORES ?= all
 
-.PHONY: help environment demo test test-slurm profiles lint format lock docs clean
+.PHONY: help environment demo test test-slurm faults profiles lint format lock docs clean
 
 help:
 	@echo "make environment   build .venv from the lock, and nothing else"
 	@echo "make demo          a simulated survey from images to the ranked catalogue, in minutes, without data"
 	@echo "make test          all tests"
-	@echo "make test-slurm    the chain and its faults on a real SLURM that is started for it (root on Debian 12)"
+	@echo "make test-slurm    the whole chain on a real SLURM that is started for it (root on Debian 12)"
+	@echo "make faults        the faults that take minutes as well"
 	@echo "make profiles      link profiles/ into your Snakemake configuration, for snakemake --profile slurm"
 	@echo "make lint          ruff, snakefmt, mypy and snakemake --lint"
 	@echo "make docs          write config/README.md and config/schema.json anew from the code"
@@ -27,7 +28,10 @@ test: environment
 	@$(BIN)/python -m pytest
 
 test-slurm: environment
-	@$(BIN)/python -m pytest tests/slurm
+	@$(BIN)/python -m pytest tests/slurm -m "not faults"
+
+faults: environment
+	@$(BIN)/python -m pytest tests/slurm/test_faults.py -v
 
 profiles: environment
 	@$(BIN)/python scripts/link_profiles.py profiles

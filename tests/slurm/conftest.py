@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,7 +38,9 @@ class Cluster:
 
     def start(self, *arguments: str) -> None:
         """Start what does not run."""
-        done = subprocess.run([CLUSTER / "start.sh", *arguments], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [CLUSTER / "start.sh", *arguments], capture_output=True, text=True, check=False, timeout=300
+        )
         assert done.returncode == 0, done.stdout + done.stderr
 
     def stop(self) -> None:
@@ -46,6 +50,14 @@ class Cluster:
     def pid(self, daemon: str) -> int:
         """Process of a daemon."""
         return int((self.folder / f"run/{daemon}.pid").read_text())
+
+    def steps(self) -> list[int]:
+        """Processes of all jobs that run: SLURM's own of each step, and what they started."""
+        steps = self.call("pgrep", "-x", "slurmstepd", check=False).split()
+        found = [int(pid) for pid in steps]
+        for pid in found:
+            found += [int(child) for child in self.call("pgrep", "-P", pid, check=False).split()]
+        return found
 
     def jobs(self, name: str, *options: str) -> list[dict[str, str]]:
         """What accounting knows of the jobs of a run, oldest first.
@@ -132,9 +144,28 @@ class Run:
         every = self.cluster.jobs(self.name(), *options)
         return [job for job in every if (job["Comment"] + "_").startswith(f"rule_{rule}_")]
 
+    def log(self, model: str, seed: int) -> str:
+        """Log of a training as far as it is written."""
+        path = self.results / f"logs/train/{model}/seed-{seed}.log"
+        return path.read_text() if path.exists() else ""
+
+    def epochs(self, model: str, seed: int) -> list[int]:
+        """Epochs in the history of a finished training."""
+        lines = (self.results / f"train/{model}/seed-{seed}/history.csv").read_text().splitlines()
+        column = lines[0].split(",").index("epoch")
+        return [int(line.split(",")[column]) for line in lines[1:]]
+
     def provenance(self, model: str, seed: int) -> dict:
         """What a training says of itself."""
         return json.loads((self.results / f"train/{model}/seed-{seed}/provenance.json").read_text())
+
+
+def wait_for(what: Callable[[], object], seconds: float = 120) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.5)
 
 
 @pytest.fixture(scope="session")
@@ -151,5 +182,41 @@ def make_run(cluster, tmp_path_factory):
         for part in ("Snakefile", "workflow"):
             (folder / part).symlink_to(PROJECT / part)
         return Run(folder, {"run": name, **config}, cluster, home)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def survey(make_run):
+    """A finished run of the whole chain: two trainings of a tiny network, one data set scored."""
+    run = make_run(
+        "survey",
+        simulate={
+            "train": {"n": 300, "seed": 1},
+            "challenge": {"n": 100, "layout": "challenge", "lens_fraction": 0.4, "seed": 2, "first_id": 300000},
+        },
+        split={"method": "grouped", "holdout": 100, "validation": 40},
+        shard_size=200,
+        models={"tiny": {}},
+        seeds=[0, 1],
+        # The GPUs here are device files without hardware.
+        training={"epochs": 2, "allow_cpu": True},
+    )
+    run.run()
+    return run
+
+
+@pytest.fixture
+def training(survey, make_run):
+    """The same survey, with its trainings still to be made, long ones."""
+
+    def make(epochs: int, seeds: list[int]) -> Run:
+        run = make_run("again")
+        run.config = survey.config | {"training": {"epochs": epochs, "allow_cpu": True}, "seeds": seeds}
+        for part in ("simulated", "index", "shards", "split.csv", "cache/index"):
+            source, target = survey.results / part, run.results / part
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copytree(source, target) if source.is_dir() else shutil.copy2(source, target)
+        return run
 
     return make

@@ -4,27 +4,6 @@ import re
 
 import numpy as np
 import pandas as pd
-import pytest
-
-TINY = {"models": {"tiny": {}}, "seeds": [0, 1]}
-
-
-@pytest.fixture(scope="module")
-def survey(make_run):
-    run = make_run(
-        "survey",
-        simulate={
-            "train": {"n": 300, "seed": 1},
-            "challenge": {"n": 100, "layout": "challenge", "lens_fraction": 0.4, "seed": 2, "first_id": 300000},
-        },
-        split={"method": "grouped", "holdout": 100, "validation": 40},
-        shard_size=200,
-        # The GPUs here are device files without hardware.
-        training={"epochs": 2, "allow_cpu": True},
-        **TINY,
-    )
-    run.run()
-    return run
 
 
 def gpus(job):

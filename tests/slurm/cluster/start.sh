@@ -75,13 +75,18 @@ start_munge() {
 
 sql() { mariadb --no-defaults -uroot -S "$DIR/run/mariadb.sock" "$@"; }
 
-start_database() {
-  [ -d "$DIR/database/mysql" ] || mariadb-install-db --no-defaults --user=root --datadir="$DIR/database" \
-    --auth-root-authentication-method=normal --skip-test-db >>"$DIR/log/daemons.log" 2>&1
-  daemon_pid mariadb >/dev/null || setsid mariadbd --no-defaults --user=root --datadir="$DIR/database" --socket="$DIR/run/mariadb.sock" \
+# Not `... || mariadbd &`: the shell that waits for it would hold on to start.sh's output.
+run_mariadb() {
+  setsid mariadbd --no-defaults --user=root --datadir="$DIR/database" --socket="$DIR/run/mariadb.sock" \
     --pid-file="$DIR/run/mariadb.pid" --bind-address=127.0.0.1 --port=$((PORT + 2)) \
     --innodb-buffer-pool-size=64M --innodb-log-file-size=16M --innodb-lock-wait-timeout=900 \
     --innodb-flush-log-at-trx-commit=0 --performance-schema=off </dev/null >>"$DIR/log/mariadb.log" 2>&1 &
+}
+
+start_database() {
+  [ -d "$DIR/database/mysql" ] || mariadb-install-db --no-defaults --user=root --datadir="$DIR/database" \
+    --auth-root-authentication-method=normal --skip-test-db >>"$DIR/log/daemons.log" 2>&1
+  daemon_pid mariadb >/dev/null || run_mariadb
   wait_for mariadb mariadb-admin --no-defaults -uroot -S "$DIR/run/mariadb.sock" ping
   local host
   sql -e "create database if not exists slurm_acct_db"
