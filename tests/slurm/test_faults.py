@@ -49,6 +49,7 @@ def test_a_training_over_its_time_limit_goes_on_from_its_last_epoch(training):
     assert run.epochs("tiny", 0) == list(range(1, 151))
 
 
+@pytest.mark.faults
 def test_a_preempted_training_is_queued_again_and_goes_on_from_its_last_epoch(training):
     run = training(epochs=60, seeds=[0])
     process = run.start(*models(run))
@@ -100,4 +101,5 @@ def test_a_controller_that_is_away_for_a_minute_costs_no_attempt(training):
     run.cluster.start()
     assert run.finish(process) == 0, run.output
     assert states(run) == ["COMPLETED"] * 2
-    assert "Unable to contact slurm controller" in notes
+    notes = [path.read_text() for path in (run.folder / "results/slurm-logs").rglob("sbatch.log")]
+    assert any("Unable to contact slurm controller" in text for text in notes)
