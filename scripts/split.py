@@ -14,6 +14,7 @@ def main() -> None:
     parser.add_argument("--dataset", required=True, help="settings of the data set, JSON")
     parser.add_argument("--settings", required=True, help="settings of the split, JSON")
     parser.add_argument("--output", type=Path, required=True, help="split.csv")
+    parser.add_argument("--digest", type=Path, required=True, help="digest of what the split gives to a training")
     parser.add_argument("shards", type=Path, nargs="*", help="shards of the training data set")
     args = parser.parse_args()
     split_shards(
@@ -22,6 +23,7 @@ def main() -> None:
         Dataset.model_validate_json(args.dataset),
         Split.model_validate_json(args.settings),
         args.output,
+        args.digest,
     )
 
 

@@ -178,20 +178,21 @@ def iterate_images(path: str | Path, batch: int) -> Iterator[tuple[int, np.ndarr
             yield start, dataset[start : start + batch]
 
 
-def read_images(path: str | Path, rows: np.ndarray, into: np.ndarray) -> None:
+def read_images(path: str | Path, rows: np.ndarray, into: np.ndarray, places: np.ndarray) -> None:
     """Read some images of a shard into an array that is there already.
 
     Args:
         path: the shard.
         rows: (m,) int, ascending.
-        into: (m, height, width, band) float32, filled in the order of `rows`.
+        into: (n, height, width, band) float32.
+        places: (m,) int, where in `into` each of them goes.
 
     Raises:
         ShardError: the file is no shard of this format, or is damaged.
     """
     for start, images in iterate_images(path, 4 * CHUNK_IMAGES):
         first, last = np.searchsorted(rows, [start, start + len(images)])
-        into[first:last] = images[rows[first:last] - start]
+        into[places[first:last]] = images[rows[first:last] - start]
 
 
 def write_column(file: h5py.Group, name: str, values: np.ndarray) -> None:

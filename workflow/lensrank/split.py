@@ -10,7 +10,7 @@ import pandas as pd
 
 from lensrank.config.settings import Dataset, Split
 from lensrank.errors import ConfigError, LensrankError, TruthError
-from lensrank.files import replacing
+from lensrank.files import replacing, value_digest, write_text
 from lensrank.names import id_order
 from lensrank.shards import read_table
 from lensrank.truth import read_truth
@@ -58,8 +58,10 @@ def make_split(images: pd.DataFrame, truth: pd.DataFrame, split: Split) -> pd.Da
     return labelled.sort_values(["shard", "row"], ignore_index=True)[["id", "shard", "row", "label", "part", "group"]]
 
 
-def split_shards(shards: Sequence[Path], truth: Path, dataset: Dataset, split: Split, output: Path) -> None:
-    """Split the images of some shards and write the result.
+def split_shards(
+    shards: Sequence[Path], truth: Path, dataset: Dataset, split: Split, output: Path, digest: Path
+) -> None:
+    """Split the images of some shards and write the result, and the digest of what it gives to a training.
 
     Args:
         shards: shard files of the training data set.
@@ -67,6 +69,7 @@ def split_shards(shards: Sequence[Path], truth: Path, dataset: Dataset, split: S
         dataset: its settings.
         split: method and sizes.
         output: the CSV file to make.
+        digest: the file with its digest to make.
 
     Raises:
         TruthError: the index found no truth table.
@@ -77,7 +80,10 @@ def split_shards(shards: Sequence[Path], truth: Path, dataset: Dataset, split: S
         raise TruthError(
             "datasets.train.truth: no truth table was found among the images, and training needs one. Name its path."
         )
-    write_split(output, make_split(read_images(shards), read_truth(table, dataset), split))
+    images = read_images(shards)
+    done = make_split(images, read_truth(table, dataset), split)
+    write_split(output, done)
+    write_text(digest, split_digest(done, images.set_index("id")["pixel_digest"]))
 
 
 def read_images(shards: Sequence[Path]) -> pd.DataFrame:
@@ -87,11 +93,29 @@ def read_images(shards: Sequence[Path]) -> pd.DataFrame:
         shards: shard files; a shard's name is the file's without its suffix.
 
     Returns:
-        Columns id, shard and row.
+        Columns id, shard, row and pixel_digest.
     """
-    tables = [(path.stem, read_table(path).id) for path in shards]
-    frames = [pd.DataFrame({"id": ids, "shard": name, "row": np.arange(len(ids))}) for name, ids in tables]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=["id", "shard", "row"])
+    columns = ["id", "shard", "row", "pixel_digest"]
+    tables = [(path.stem, read_table(path)) for path in shards]
+    frames = [
+        pd.DataFrame(dict(zip(columns, (table.id, name, np.arange(len(table)), table.pixel_digest), strict=True)))
+        for name, table in tables
+    ]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+
+def split_digest(split: pd.DataFrame, pixel_digests: pd.Series) -> str:
+    """Digest of what a training gets: each labelled image's ID, label, part and pixels, wherever it lies.
+
+    Args:
+        split: as `make_split` gives it.
+        pixel_digests: by ID.
+
+    Returns:
+        64 hexadecimal characters.
+    """
+    rows = split[["id", "label", "part"]].assign(pixels=pixel_digests.loc[split["id"]].to_numpy())
+    return value_digest(sorted(rows.astype(str).to_numpy().tolist()))
 
 
 def write_split(path: Path, split: pd.DataFrame) -> None:

@@ -11,6 +11,7 @@ from lensrank.config.read import read_config
 from lensrank.errors import LensrankError
 from lensrank.fingerprint import fingerprint
 from lensrank.lists import shard_names
+from lensrank.matching import find_truth
 from lensrank.steps import STEP_VERSIONS
 from snakemake.exceptions import WorkflowError
 
@@ -101,15 +102,25 @@ def scores_of(dataset):
 
 def truth_of(dataset):
     """The truth table of a data set, or None: the configuration names it, or the index found it."""
-    truth = CONFIG.datasets[dataset].truth
-    if truth == "auto":
-        truth = json.loads(Path(index_of(dataset).truth).read_text())["path"]
-    return None if truth is None else str(truth)
+    settings = CONFIG.datasets[dataset]
+    found = json.loads(Path(index_of(dataset).truth).read_text())["path"] if settings.truth == "auto" else None
+    return find_truth(dataset, settings, found)
 
 
 def training_truth(wildcards):
     """The truth table of the training set; without one, the index's word that there is none, for the error's sake."""
     return truth_of("train") or index_of("train").truth
+
+
+def split_digest(wildcards):
+    """The digest of the split and its images, made first where it is not there: another table may give the same."""
+    return checkpoints.split.get().output.digest
+
+
+def list_digests(wildcards):
+    """The digests of a data set's lists."""
+    lists = index_of(wildcards.dataset).lists
+    return [f"{lists}/{name}.digest" for name in shard_names(Path(lists))]
 
 
 def trainings():
@@ -180,6 +191,17 @@ def figures(wildcards):
     names += [f"auroc_epochs_{model}" for model in CONFIG.trained_models]
     names += ["examples"] if CONFIG.trained_models else []
     return [result(f"figures/{name}.{suffix}") for name in names for suffix in ("png", "svg")]
+
+
+def descriptions(wildcards):
+    """What was found among the images and in the truth tables, for a human."""
+    named = [dataset for dataset in CONFIG.datasets if truth_of(dataset) is not None]
+    return [index_of(dataset).text for dataset in CONFIG.datasets] + [result(f"truth/{name}.txt") for name in named]
+
+
+def assignments(wildcards):
+    """What says in which shard each image lies; one that was deleted is made again."""
+    return [index_of(dataset).assignment for dataset in CONFIG.datasets]
 
 
 def metrics(wildcards):

@@ -4,7 +4,8 @@
 rule figure_examples:
     """Draw labelled training images with their colour bars."""
     input:
-        split=rules.split.output.table,
+        digest=split_digest,
+        split=ancient(result("split.csv")),
         shards=lambda wildcards: ancient(shards_of("train", ".h5")),
         truth=training_truth,
     output:

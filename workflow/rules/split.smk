@@ -1,7 +1,7 @@
 # Needs the training shards and the truth table; says which images train, which choose the epoch, which are held out.
 
 
-rule split:
+checkpoint split:
     """Divide the labelled images."""
     input:
         digests=lambda wildcards: shards_of("train", ".digest"),
@@ -9,6 +9,7 @@ rule split:
         truth=training_truth,
     output:
         table=result("split.csv"),
+        digest=result("split.digest"),
     log:
         logfile("split"),
     benchmark:
@@ -22,4 +23,4 @@ rule split:
         dataset=lambda wildcards: tell.dataset(CONFIG, "train"),
     shell:
         'python "$SCRIPTS/split.py" --truth {input.truth:q} --dataset {params.dataset:q}'
-        " --settings {params.settings:q} --output {output.table:q} {input.shards:q} > {log:q} 2>&1"
+        " --settings {params.settings:q} --output {output.table:q} --digest {output.digest:q} {input.shards:q} > {log:q} 2>&1"
