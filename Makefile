@@ -5,13 +5,14 @@ export PYTHON
 BIN := $(CURDIR)/.venv/bin
 CORES ?= all
 
-.PHONY: help environment demo test lint format lock docs clean
+.PHONY: help environment demo test lint format steps lock docs clean
 
 help:
 	@echo "make environment   build .venv from the lock, and nothing else"
 	@echo "make demo          a simulated survey from images to the ranked catalogue, in minutes, without data"
 	@echo "make test          all tests"
 	@echo "make lint          ruff, snakefmt, mypy and snakemake --lint"
+	@echo "make steps         record the code of the steps, once their versions are right (workflow/lensrank/steps.py)"
 	@echo "make docs          write config/README.md and config/schema.json anew from the code"
 	@echo "make lock          resolve the dependencies anew (needs uv)"
 
@@ -38,6 +39,9 @@ format: environment
 
 docs: environment
 	$(BIN)/python scripts/document_config.py --readme config/README.md --schema config/schema.json
+
+steps: environment
+	PYTHONPATH=tests $(BIN)/python tests/stepsources.py
 
 lock:
 	uv pip compile pyproject.toml --extra develop --universal --python-version 3.11 --generate-hashes \

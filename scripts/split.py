@@ -13,8 +13,7 @@ def main() -> None:
     parser.add_argument("--truth", type=Path, required=True, help="truth table, or the index's truth.json")
     parser.add_argument("--dataset", required=True, help="settings of the data set, JSON")
     parser.add_argument("--settings", required=True, help="settings of the split, JSON")
-    parser.add_argument("--output", type=Path, required=True, help="split.csv")
-    parser.add_argument("--digest", type=Path, required=True, help="digest of what the split gives to a training")
+    parser.add_argument("--output", type=Path, required=True, help="split.csv; beside it split.digest, split.json")
     parser.add_argument("shards", type=Path, nargs="*", help="shards of the training data set")
     args = parser.parse_args()
     split_shards(
@@ -23,7 +22,6 @@ def main() -> None:
         Dataset.model_validate_json(args.dataset),
         Split.model_validate_json(args.settings),
         args.output,
-        args.digest,
     )
 
 

@@ -13,8 +13,8 @@ from lensrank.config.settings import Dataset
 from lensrank.errors import ArchiveError, ConfigError, DataError, TruthError
 from lensrank.fingerprint import fingerprint
 from lensrank.flags import Flag, Reason
-from lensrank.matching import find_truth
 from lensrank.rejects import merge_rejects
+from lensrank.truthfile import find_truth
 
 SDSS = ("SDSS_R", "SDSS_I")
 
@@ -244,9 +244,9 @@ def test_several_truth_tables_need_a_word(tmp_path: Path) -> None:
 def test_the_truth_is_the_one_that_is_named_or_was_found(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text("ID,is_lens\n1,1\n")
-    assert find_truth("train", Dataset(truth="auto"), "found.csv") == "found.csv"
-    assert find_truth("train", Dataset(truth=None), "found.csv") is None
-    assert find_truth("train", Dataset(truth=path), "found.csv") == str(path)
+    assert find_truth("train", Dataset(truth="auto"), Path("found.csv")) == "found.csv"
+    assert find_truth("train", Dataset(truth=None), Path("found.csv")) is None
+    assert find_truth("train", Dataset(truth=path), Path("found.csv")) == str(path)
     with pytest.raises(TruthError, match=r"datasets.train.truth: nowhere.csv: no such file"):
         find_truth("train", Dataset(truth="nowhere.csv"), None)
 

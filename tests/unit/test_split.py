@@ -13,7 +13,8 @@ import pytest
 from lensrank.config.settings import Split
 from lensrank.errors import ConfigError, LensrankError, TruthError
 from lensrank.shards import ShardWriter
-from lensrank.split import make_split, read_split, split_digest, truth_file, write_split
+from lensrank.split import make_split, read_split, split_digest, write_split
+from lensrank.truthfile import truth_file
 
 ROOT = Path(__file__).parents[2]
 
@@ -235,13 +236,16 @@ def test_script_splits_shards(tmp_path: Path) -> None:
     truth.write_text('"ID","is_lens"\n' + "".join(f"{i},{int(i) % 2}\n" for i in ids))
     shards = [tmp_path / "shard-0000.h5", tmp_path / "shard-0001.h5"]
     output = tmp_path / "split.csv"
-    arguments = ("--truth", truth, "--dataset", "{}", "--output", output, "--digest", tmp_path / "split.digest")
+    arguments = ("--truth", truth, "--dataset", "{}", "--output", output)
     done = run_script(*arguments, "--settings", '{"holdout": 4}', *shards)
     assert done.returncode == 0, done.stderr
     split = read_split(output)
     assert split.loc[split["part"] == "holdout", "id"].tolist() == ["8", "9", "10", "11"]
     assert split["shard"].unique().tolist() == ["shard-0000", "shard-0001"]
-    assert len((tmp_path / "split.digest").read_text()) == 64
+    record = json.loads((tmp_path / "split.json").read_text())
+    assert record["images"] == {"train": 8, "holdout": 4}
+    assert record["digest"] == (tmp_path / "split.digest").read_text()
+    assert len(record["digest"]) == 64
     failed = run_script(*arguments, "--settings", '{"holdout": 40}', *shards)
     assert failed.returncode == 1
     assert failed.stderr.endswith("simulate more (simulate.train.n).\n")

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from lensrank.config.settings import Dataset
-from lensrank.errors import TruthError
 from lensrank.files import write_json, write_text
 from lensrank.lists import read_list, shard_names
 from lensrank.truth import read_truth
@@ -14,30 +13,6 @@ from lensrank.truth import read_truth
 EXAMPLES = 5
 
 log = logging.getLogger("lensrank")
-
-
-def find_truth(name: str, dataset: Dataset, found: str | None) -> str | None:
-    """The truth table of a data set: the one that the configuration names, or that the index found.
-
-    Args:
-        name: of the data set.
-        dataset: its settings.
-        found: path of the table among the images; None where there is none.
-
-    Returns:
-        Its path, or None where there is none.
-
-    Raises:
-        TruthError: the table that the configuration names is not there.
-    """
-    if dataset.truth is None or dataset.truth == "auto":
-        return None if dataset.truth is None else found
-    if not Path(dataset.truth).is_file():
-        raise TruthError(
-            f"datasets.{name}.truth: {dataset.truth}: no such file. Correct the path, or write null for a data set "
-            "whose labels are not known."
-        )
-    return str(dataset.truth)
 
 
 def match_truth(truth: Path, name: str, dataset: Dataset, lists: Path, bands: Sequence[str], output: Path) -> None:

@@ -1,6 +1,5 @@
 """Where the truth meets the images: takes both, gives the split into training, validation and hold-out images."""
 
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,10 +9,11 @@ import pandas as pd
 
 from lensrank.config.settings import Dataset, Split
 from lensrank.errors import ConfigError, LensrankError, TruthError
-from lensrank.files import replacing, value_digest, write_text
+from lensrank.files import file_digest, replacing, value_digest, write_json, write_text
 from lensrank.names import id_order
 from lensrank.shards import read_table
 from lensrank.truth import read_truth
+from lensrank.truthfile import truth_file
 
 TRAIN, VALIDATION, HOLDOUT = "train", "validation", "holdout"
 PARTS = (TRAIN, VALIDATION, HOLDOUT)
@@ -58,18 +58,15 @@ def make_split(images: pd.DataFrame, truth: pd.DataFrame, split: Split) -> pd.Da
     return labelled.sort_values(["shard", "row"], ignore_index=True)[["id", "shard", "row", "label", "part", "group"]]
 
 
-def split_shards(
-    shards: Sequence[Path], truth: Path, dataset: Dataset, split: Split, output: Path, digest: Path
-) -> None:
-    """Split the images of some shards and write the result, and the digest of what it gives to a training.
+def split_shards(shards: Sequence[Path], truth: Path, dataset: Dataset, split: Split, output: Path) -> None:
+    """Split the images of some shards and write the result, the digest of what it gives to a training, and a record.
 
     Args:
         shards: shard files of the training data set.
         truth: its truth table, or the index's `truth.json`.
         dataset: its settings.
         split: method and sizes.
-        output: the CSV file to make.
-        digest: the file with its digest to make.
+        output: the CSV file to make; the digest (.digest) and the record (.json) lie beside it.
 
     Raises:
         TruthError: the index found no truth table.
@@ -83,7 +80,17 @@ def split_shards(
     images = read_images(shards)
     done = make_split(images, read_truth(table, dataset), split)
     write_split(output, done)
-    write_text(digest, split_digest(done, images.set_index("id")["pixel_digest"]))
+    digest = split_digest(done, images.set_index("id")["pixel_digest"])
+    write_text(output.with_suffix(".digest"), digest)
+    record = {
+        "digest": digest,
+        "truth": str(table),
+        "truth_digest": file_digest(table),
+        "label": dataset.label,
+        "settings": split.model_dump(mode="json"),
+        "images": done["part"].value_counts().to_dict(),
+    }
+    write_json(output.with_suffix(".json"), record)
 
 
 def read_images(shards: Sequence[Path]) -> pd.DataFrame:
@@ -128,18 +135,6 @@ def read_split(path: Path) -> pd.DataFrame:
     """Read what `write_split` wrote, with IDs and groups as text."""
     texts = dict.fromkeys(("id", "shard", "part", "group"), str)
     return pd.read_csv(path, dtype=texts, keep_default_na=False)
-
-
-def truth_file(path: Path) -> Path | None:
-    """The truth table itself, where `path` is it or the index's `truth.json` that says where it lies.
-
-    Returns:
-        None where the index found no truth table.
-    """
-    if path.suffix != ".json":
-        return path
-    found = json.loads(path.read_text(encoding="utf-8"))["path"]
-    return None if found is None else Path(found)
 
 
 def first_few(ids: Sequence[str]) -> str:

@@ -1,5 +1,4 @@
 # Names that all rules share: the checked configuration, paths of results, and which shards a data set has.
-import json
 import re
 import shlex
 import sys
@@ -11,8 +10,9 @@ from lensrank.config.read import read_config
 from lensrank.errors import LensrankError
 from lensrank.fingerprint import fingerprint
 from lensrank.lists import shard_names
-from lensrank.matching import find_truth
+from lensrank.repeats import repeats
 from lensrank.steps import STEP_VERSIONS
+from lensrank.truthfile import find_truth, truth_file
 from snakemake.exceptions import WorkflowError
 
 PROJECT = Path(lensrank.__file__).resolve().parents[2]
@@ -24,8 +24,11 @@ shell.prefix(
 )
 
 
-# Used under --sdm apptainer alone; envs/Containerfile says how to build it.
-container: str(PROJECT / "envs/lensrank.sif")
+# Used under --sdm apptainer alone; envs/Containerfile says how to build it. Snakemake takes no image below a folder
+# with a space in its name.
+if not re.search(r"\s", str(PROJECT)):
+
+    container: str(PROJECT / "envs/lensrank.sif")
 
 
 if not config:
@@ -36,6 +39,8 @@ except LensrankError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = Path("results") / CONFIG.run
+
+JUDGED = ("roc", "confusion", "thresholds")
 
 
 wildcard_constraints:
@@ -103,7 +108,7 @@ def scores_of(dataset):
 def truth_of(dataset):
     """The truth table of a data set, or None: the configuration names it, or the index found it."""
     settings = CONFIG.datasets[dataset]
-    found = json.loads(Path(index_of(dataset).truth).read_text())["path"] if settings.truth == "auto" else None
+    found = truth_file(Path(index_of(dataset).truth)) if settings.truth == "auto" else None
     return find_truth(dataset, settings, found)
 
 
@@ -117,6 +122,25 @@ def split_digest(wildcards):
     return checkpoints.split.get().output.digest
 
 
+def trained(wildcards):
+    """The split, as an input of everything that follows a training.
+
+    Where a checkpoint is due, Snakemake takes all that follows for due as well. Once it is made, only jobs that depend
+    on it directly are judged anew, so all have to.
+    """
+    if not CONFIG.trained_models:
+        return []
+    index_of("train")
+    return ancient(split_digest(wildcards))
+
+
+def settled(wildcards):
+    """As `trained`, for what follows everything."""
+    for dataset in CONFIG.datasets:
+        index_of(dataset)
+    return trained(wildcards)
+
+
 def list_digests(wildcards):
     """The digests of a data set's lists."""
     lists = index_of(wildcards.dataset).lists
@@ -126,6 +150,13 @@ def list_digests(wildcards):
 def trainings():
     """(model, seed) of every training of this run."""
     return [(model, seed) for model in CONFIG.trained_models for seed in CONFIG.seeds]
+
+
+def tell_repeats():
+    """Say which finished trainings will be repeated."""
+    wanted = {(model, seed): tell.train(CONFIG, model) for model, seed in trainings()}
+    for line in repeats(RESULTS, wanted):
+        print(line, file=sys.stderr)
 
 
 def scorers():
@@ -187,7 +218,7 @@ def figures(wildcards):
     """Every figure that this run has the data for."""
     judged = [(model, "holdout") for model in CONFIG.trained_models]
     judged += [(model, dataset) for dataset in judged_datasets() for model in CONFIG.scoring_models]
-    names = [f"{kind}_{model}_{images}" for model, images in judged for kind in ("roc", "confusion", "thresholds")]
+    names = [f"{kind}_{model}_{images}" for model, images in judged for kind in JUDGED]
     names += [f"auroc_epochs_{model}" for model in CONFIG.trained_models]
     names += ["examples"] if CONFIG.trained_models else []
     return [result(f"figures/{name}.{suffix}") for name in names for suffix in ("png", "svg")]

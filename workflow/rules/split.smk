@@ -10,6 +10,7 @@ checkpoint split:
     output:
         table=result("split.csv"),
         digest=result("split.digest"),
+        record=result("split.json"),
     log:
         logfile("split"),
     benchmark:
@@ -23,4 +24,4 @@ checkpoint split:
         dataset=lambda wildcards: tell.dataset(CONFIG, "train"),
     shell:
         'python "$SCRIPTS/split.py" --truth {input.truth:q} --dataset {params.dataset:q}'
-        " --settings {params.settings:q} --output {output.table:q} --digest {output.digest:q} {input.shards:q} > {log:q} 2>&1"
+        " --settings {params.settings:q} --output {output.table:q} {input.shards:q} > {log:q} 2>&1"
