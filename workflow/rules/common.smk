@@ -153,7 +153,7 @@ def trainings():
 
 
 def tell_repeats():
-    """Say which finished trainings will be repeated."""
+    """Say which finished trainings will be repeated, before GPU hours are spent on them again."""
     wanted = {(model, seed): tell.train(CONFIG, model) for model, seed in trainings()}
     for line in repeats(RESULTS, wanted):
         print(line, file=sys.stderr)
