@@ -5,7 +5,7 @@ export PYTHON
 BIN := $(CURDIR)/.venv/bin
 CORES ?= all
 
-.PHONY: help environment demo test test-slurm faults profiles lint format lock docs clean
+.PHONY: help environment demo test test-slurm faults profiles lint format steps lock docs clean
 
 help:
 	@echo "make environment   build .venv from the lock, and nothing else"
@@ -15,6 +15,7 @@ help:
 	@echo "make faults        the faults that take minutes as well"
 	@echo "make profiles      link profiles/ into your Snakemake configuration, for snakemake --profile slurm"
 	@echo "make lint          ruff, snakefmt, mypy and snakemake --lint"
+	@echo "make steps         record the code of the steps, once their versions are right (workflow/lensrank/steps.py)"
 	@echo "make docs          write config/README.md and config/schema.json anew from the code"
 	@echo "make lock          resolve the dependencies anew (needs uv)"
 
@@ -50,6 +51,9 @@ format: environment
 
 docs: environment
 	$(BIN)/python scripts/document_config.py --readme config/README.md --schema config/schema.json
+
+steps: environment
+	PYTHONPATH=tests $(BIN)/python tests/stepsources.py
 
 lock:
 	uv pip compile pyproject.toml --extra develop --universal --python-version 3.11 --generate-hashes \

@@ -7,9 +7,10 @@ Snakemake run the step again: touching, moving or commenting a file does not.
 STEP_VERSIONS = {
     "simulate": 1,
     "index": 1,
+    "truth": 1,
     "ingest": 1,
     "split": 1,
-    "train": 1,
+    "train": 2,
     "evaluate": 1,
     "score": 1,
     "rank": 1,

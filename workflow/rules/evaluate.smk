@@ -3,6 +3,7 @@ rule evaluate:
     """Judge every training, and the spread over seeds."""
     input:
         holdouts=holdout_files(),
+        split=trained,
         labelled=lambda wildcards: labelled_files(),
     output:
         seeds=report(result("metrics/seeds.csv"), caption="../report/seeds.rst", category="Metrics"),

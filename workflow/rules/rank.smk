@@ -7,6 +7,7 @@ rule rank:
         scores=lambda wildcards: scores_of(wildcards.dataset),
         digests=lambda wildcards: shards_of(wildcards.dataset, ".digest"),
         models=[path for _, _, path in scorers()],
+        split=trained,
         training=lambda wildcards: ancient(shards_of("train", ".h5")) if CONFIG.trained_models else [],
         training_digests=lambda wildcards: shards_of("train", ".digest") if CONFIG.trained_models else [],
     output:

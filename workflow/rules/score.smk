@@ -25,6 +25,7 @@ rule score:
         shard=ancient(result("shards/{dataset}/{shard}.h5")),
         engine=rules.engine.output.choice,
         models=[path for _, _, path in scorers()],
+        split=trained,
     output:
         scores=result("scores/{dataset}/{shard}.h5"),
     log:

@@ -1,7 +1,7 @@
 # Needs the training shards and the truth table; says which images train, which choose the epoch, which are held out.
 
 
-rule split:
+checkpoint split:
     """Divide the labelled images."""
     input:
         digests=lambda wildcards: shards_of("train", ".digest"),
@@ -9,6 +9,8 @@ rule split:
         truth=training_truth,
     output:
         table=result("split.csv"),
+        digest=result("split.digest"),
+        record=result("split.json"),
     log:
         logfile("split"),
     benchmark:
