@@ -5,13 +5,17 @@ export PYTHON
 BIN := $(CURDIR)/.venv/bin
 CORES ?= all
 
-.PHONY: help environment demo test lint format lock docs clean
+.PHONY: help environment demo test test-slurm faults profiles lint format steps lock docs clean
 
 help:
 	@echo "make environment   build .venv from the lock, and nothing else"
 	@echo "make demo          a simulated survey from images to the ranked catalogue, in minutes, without data"
 	@echo "make test          all tests"
+	@echo "make test-slurm    the whole chain on a real SLURM that is started for it (root on Debian 12)"
+	@echo "make faults        the faults that take minutes as well"
+	@echo "make profiles      link profiles/ into your Snakemake configuration, for snakemake --profile slurm"
 	@echo "make lint          ruff, snakefmt, mypy and snakemake --lint"
+	@echo "make steps         record the code of the steps, once their versions are right (workflow/lensrank/steps.py)"
 	@echo "make docs          write config/README.md and config/schema.json anew from the code"
 	@echo "make lock          resolve the dependencies anew (needs uv)"
 
@@ -23,6 +27,15 @@ demo: environment
 
 test: environment
 	@$(BIN)/python -m pytest
+
+test-slurm: environment
+	@$(BIN)/python -m pytest tests/slurm -m "not faults"
+
+faults: environment
+	@$(BIN)/python -m pytest tests/slurm/test_faults.py -v
+
+profiles: environment
+	@$(BIN)/python scripts/link_profiles.py profiles
 
 lint: environment
 	$(BIN)/ruff check .
@@ -38,6 +51,9 @@ format: environment
 
 docs: environment
 	$(BIN)/python scripts/document_config.py --readme config/README.md --schema config/schema.json
+
+steps: environment
+	PYTHONPATH=tests $(BIN)/python tests/stepsources.py
 
 lock:
 	uv pip compile pyproject.toml --extra develop --universal --python-version 3.11 --generate-hashes \

@@ -1,4 +1,4 @@
-"""Draw one figure of a run, as PNG and SVG."""
+"""Draw figures of a run, as PNG and SVG."""
 
 import argparse
 from pathlib import Path
@@ -24,12 +24,12 @@ def main() -> None:
         figures.auroc_epochs(args.model, args.train, args.data, args.output)
     else:
         scored, settings = from_arguments(args)
-        figures.judged(args.kind, scored, settings, args.model, args.images, args.data, args.output)
+        figures.judged(scored, settings, args.model, args.images, args.data, args.output)
 
 
 def _add_kind(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]", kind: str, about: str) -> None:
     parser = kinds.add_parser(kind, help=about, description=about)
-    parser.add_argument("--output", type=Path, required=True, help="path without a suffix")
+    parser.add_argument("--output", type=Path, required=True, help="path without a suffix; of judged ones, a folder")
     parser.add_argument("--data", default="", help="what the images are, such as 'simulated'; goes below the title")
     if kind == "examples":
         parser.add_argument("--split", type=Path, required=True, help="split.csv")

@@ -13,8 +13,10 @@ def main() -> None:
     parser.add_argument("--settings", required=True, help="JSON: name, dataset, bands, cutout, shard_size")
     parser.add_argument("--output", type=Path, required=True, help="folder for lists, rejects and summary")
     parser.add_argument("--memory", type=Path, required=True, help="folder that is kept between runs")
+    parser.add_argument("--shards", type=Path, help="folder of the shards of earlier runs")
     options = parser.parse_args()
-    index(options.images, IndexSettings.model_validate_json(options.settings), options.output, options.memory)
+    settings = IndexSettings.model_validate_json(options.settings)
+    index(options.images, settings, options.output, options.memory, options.shards)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ def main() -> None:
     parser.add_argument("--truth", type=Path, required=True, help="truth table, or the index's truth.json")
     parser.add_argument("--dataset", required=True, help="settings of the data set, JSON")
     parser.add_argument("--settings", required=True, help="settings of the split, JSON")
-    parser.add_argument("--output", type=Path, required=True, help="split.csv")
+    parser.add_argument("--output", type=Path, required=True, help="split.csv; beside it split.digest, split.json")
     parser.add_argument("shards", type=Path, nargs="*", help="shards of the training data set")
     args = parser.parse_args()
     split_shards(

@@ -11,6 +11,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("shards", type=Path, nargs="+", metavar="SHARD", help="shards that the split names")
     parser.add_argument("--split", type=Path, required=True, help="split.csv")
+    parser.add_argument("--digest", type=Path, required=True, help="digest of the split and its images")
     parser.add_argument("--settings", required=True, help="JSON of lensrank.train.TrainSettings")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--output", type=Path, required=True, help="folder of the model and what belongs to it")
@@ -24,6 +25,7 @@ def main() -> None:
 
     train(
         arguments.split,
+        arguments.digest,
         arguments.shards,
         TrainSettings.model_validate_json(arguments.settings),
         arguments.seed,

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from lensrank.config.settings import Cutout, Dataset
 from lensrank.index import IndexSettings, index
 from lensrank.ingest import IngestSettings, Outputs, ingest
 from lensrank.lists import Row, read_list, shard_names
+from lensrank.matching import match_truth
 from lensrank.rejects import Reject, read_rejects
 from lensrank.shards import ShardTable, iterate_images, read_table
 
@@ -78,8 +80,14 @@ class Survey:
         settings = IndexSettings(
             name="survey", dataset=dataset, bands=self.bands, cutout=self.cutout, shard_size=self.shard_size
         )
-        index(self.images, settings, self.output / "index", self.memory)
+        index(self.images, settings, self.output / "index", self.memory, self.output / "shards")
         return self
+
+    def match(self, truth: Path, **settings: Any) -> dict[str, Any]:
+        """Compare a truth table with the images; gives the summary."""
+        output = self.output / "truth.txt"
+        match_truth(truth, "survey", Dataset(**settings), self.lists, self.bands, output)
+        return json.loads(output.with_suffix(".json").read_text())
 
     def ingest(self, *names: str) -> "Survey":
         settings = IngestSettings(bands=self.bands, cutout=self.cutout)

@@ -1,5 +1,6 @@
 """Engines give the network's scores, for pixels of 1e-12 and for pixels that are no numbers."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from lensrank import engines
 from lensrank.config.settings import Model
-from lensrank.engines import make_engine, resolve_engine
+from lensrank.engines import make_engine, prepare, resolve_engine
 from lensrank.errors import ConfigError, ModelError
 from lensrank.models import build
 from lensrank.normalise import Normalisation
@@ -112,6 +113,22 @@ def test_a_converted_network_is_kept_and_remade_when_damaged(model, pixels, cach
     assert len(runs) == 1
     assert str(entry) in caplog.text
     assert np.array_equal(again, scores)
+
+
+@tensorflow_only
+def test_several_networks_are_converted_at_once_and_a_bad_one_is_named(model, pixels, cache, tmp_path, monkeypatch):
+    twin = shutil.copy(model, tmp_path / "twin.keras")
+    keras.models.load_model(model, compile=False).save(tmp_path / "other.keras")
+    bad = tmp_path / "bad.keras"
+    bad.write_bytes(b"no model")
+    with pytest.raises(ModelError, match=r"bad\.keras: cannot be converted"):
+        prepare([model, bad], "openvino", cache)
+    prepare([model, Path(twin), tmp_path / "other.keras"], "openvino", cache)
+    monkeypatch.setattr(subprocess, "run", None)
+    for path in (model, twin, tmp_path / "other.keras"):
+        scores = make_engine(path, SHAPE, "openvino", "float32", 128, 2, cache)(pixels)
+        assert np.abs(scores - by_hand(model, pixels)).max() < 1e-5
+    prepare([tmp_path / "gone.keras"], "keras", cache)
 
 
 @pytest.mark.parametrize("name", ["keras", pytest.param("openvino", marks=tensorflow_only)])

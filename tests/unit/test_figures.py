@@ -159,13 +159,15 @@ def test_a_model_without_scores_is_an_error() -> None:
         pick([scored(0)], "other", "holdout")
 
 
-def test_script_draws_a_roc_from_files(tmp_path: Path) -> None:
+def test_script_draws_what_labelled_scores_show(tmp_path: Path) -> None:
     one = write_training(tmp_path)
-    command = [sys.executable, ROOT / "scripts/figures.py", "roc", "--model", "net", "--images", "holdout"]
-    command += ["--data", "simulated", "--holdout", "net", "0", tmp_path, "--output", tmp_path / "figures/roc"]
+    command = [sys.executable, ROOT / "scripts/figures.py", "judged", "--model", "net", "--images", "holdout"]
+    command += ["--data", "simulated", "--holdout", "net", "0", tmp_path, "--output", tmp_path / "figures"]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert f"AUROC {auroc(one.scores, one.labels):.3f}" in text_of(tmp_path / "figures/roc.svg")
+    assert f"AUROC {auroc(one.scores, one.labels):.3f}" in text_of(tmp_path / "figures/roc_net_holdout.svg")
+    names = {f"{kind}_net_holdout.{suffix}" for kind in ("roc", "confusion", "thresholds") for suffix in ("png", "svg")}
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == names
 
 
 def test_history_is_drawn_from_files(tmp_path: Path) -> None:

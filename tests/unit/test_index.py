@@ -14,6 +14,7 @@ from lensrank.errors import ArchiveError, ConfigError, DataError, TruthError
 from lensrank.fingerprint import fingerprint
 from lensrank.flags import Flag, Reason
 from lensrank.rejects import merge_rejects
+from lensrank.truthfile import find_truth
 
 SDSS = ("SDSS_R", "SDSS_I")
 
@@ -53,7 +54,7 @@ def test_private_twins_are_never_data(tmp_path: Path, make) -> None:
     assert made.index_rejects() == []
     summary = json.loads((made.output / "index" / "summary.json").read_text())
     assert summary["passed_over"] == {"Private": 4, "AppleDouble (._*)": 1, ".txt": 1}
-    assert summary["truth"] is None
+    assert summary["truth_among_images"] is None
 
 
 @EITHER
@@ -180,7 +181,7 @@ def test_inner_archives_and_the_truth_inside(tmp_path: Path) -> None:
     found = Path(json.loads((made.output / "index" / "truth.json").read_text())["path"])
     assert found == made.output / "index" / "truth" / "classifications.csv"
     assert found.read_bytes() == truth
-    labels = json.loads((made.output / "index" / "summary.json").read_text())["truth"]
+    labels = made.match(found)
     assert (labels["labels"], labels["matched"]) == (4, 3)
     assert labels["lens_fraction"] == pytest.approx(2 / 3)
     assert labels["labels_without_image"] == {"number": 1, "examples": ["7"]}
@@ -200,6 +201,8 @@ def test_the_summary_tells_a_human_what_was_found(tmp_path: Path) -> None:
     extra = {"euclidB_image_catalog.csv": truth, "more.tar.gz": b"x", "README": b"x", "odd.fits": b"x"}
     made = survey(tmp_path, vis(1, 2, folder="A") | vis(3, 4, folder="B") | extra, shard_size=3).index()
     text = (made.output / "index" / "summary.txt").read_text()
+    made.match(made.images / "euclidB_image_catalog.csv")
+    text += (made.output / "truth.txt").read_text()
     for words in (
         "4 images in 2 shards of at most 3",
         "2 files of EUC_VIS in A/",
@@ -236,9 +239,63 @@ def test_several_truth_tables_need_a_word(tmp_path: Path) -> None:
     made.truth = None
     made.index()
     assert json.loads((made.output / "index/truth.json").read_text()) == {"path": None}
-    made.truth = tmp_path / "nowhere.csv"
-    with pytest.raises(TruthError, match=r"nowhere.csv: no such file"):
-        made.index()
+
+
+def test_the_truth_is_the_one_that_is_named_or_was_found(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("ID,is_lens\n1,1\n")
+    assert find_truth("train", Dataset(truth="auto"), Path("found.csv")) == "found.csv"
+    assert find_truth("train", Dataset(truth=None), Path("found.csv")) is None
+    assert find_truth("train", Dataset(truth=path), Path("found.csv")) == str(path)
+    with pytest.raises(TruthError, match=r"datasets.train.truth: nowhere.csv: no such file"):
+        find_truth("train", Dataset(truth="nowhere.csv"), None)
+
+
+def copy_anew(path: Path) -> None:
+    """Write a file's bytes again, with another time."""
+    data = path.read_bytes()
+    path.unlink()
+    path.write_bytes(data)
+    os.utime(path, ns=(1, 1))
+
+
+def test_files_that_were_copied_anew_change_no_list(tmp_path: Path) -> None:
+    made = survey(tmp_path, vis(*range(9))).index().ingest()
+    before = made.digests()
+    for path in made.images.rglob("*.fits"):
+        copy_anew(path)
+    assert made.index().digests() == before
+    changed = made.images / "Public/Band1/imageEUC_VIS-5.fits"
+    changed.write_bytes(small_image(99))
+    after = made.index().digests()
+    assert {name for name in before if after[name] != before[name]} == {"shard-0001"}
+    # A shard that is read again notes its files anew.
+    made.ingest("shard-0001")
+    for path in made.images.rglob("*.fits"):
+        copy_anew(path)
+        os.utime(path, ns=(2, 2))
+    assert made.index().digests() == after
+
+
+def test_a_copy_that_cannot_be_read_is_listed_as_changed(tmp_path: Path) -> None:
+    made = survey(tmp_path, vis(1, 2)).index().ingest()
+    before = made.digests()
+    (made.memory / "read/shard-0000.csv").write_text("damaged")
+    for path in made.images.rglob("*.fits"):
+        copy_anew(path)
+    assert made.index().digests() != before
+
+
+def test_a_lost_memory_keeps_images_in_the_shards_that_were_made(tmp_path: Path) -> None:
+    made = survey(tmp_path, vis(*range(10, 20)) | {"Public/Band1/imageEUC_VIS-13.fits": b"no image"}).index().ingest()
+    write_files(made.images, vis(1, 2))
+    before = made.index().ingest().ids()
+    assert before["shard-0003"] == ["1", "2"]
+    shutil.rmtree(made.memory)
+    assert made.index().ids() == before
+    shutil.rmtree(made.memory)
+    made.shard_size = 3
+    assert [len(ids) for ids in made.index().ids().values()] == [3, 3, 3, 3]
 
 
 @EITHER

@@ -42,9 +42,9 @@ def test_data_of_any_shape_that_is_a_row_of_images(tmp_path: Path, shape: tuple[
     table, _ = made.shard()
     assert list(table.flags) == [Flag.NO_POSITION] * 4
     assert np.isnan(table.ra).all()
-    summary = json.loads((made.output / "index/summary.json").read_text())
-    assert summary["truth"]["path"] == str(made.images)
-    assert (summary["truth"]["matched"], summary["truth"]["lens_fraction"]) == (10, 0.5)
+    assert json.loads((made.output / "index/truth.json").read_text())["path"] == str(made.images)
+    truth = made.match(made.images)
+    assert (truth["matched"], truth["lens_fraction"]) == (10, 0.5)
 
 
 @pytest.mark.parametrize("name", ["id", "ID"])
@@ -54,7 +54,18 @@ def test_ids(tmp_path: Path, name: str, ids: object) -> None:
     made = repack(tmp_path, data=pixels, is_lens=[1, 0, 0], **{name: ids}).index().ingest()
     assert made.ids() == {"shard-0000": ["5", "6", "7"]}
     assert made.shard()[1].tobytes() == pixels[[1, 2, 0]].tobytes()
-    assert json.loads((made.output / "index/summary.json").read_text())["truth"]["matched"] == 3
+    assert made.match(made.images)["matched"] == 3
+
+
+def test_rows_that_are_added_touch_no_other_shard(tmp_path: Path) -> None:
+    pixels = noise(10)
+    made = repack(tmp_path, data=pixels[:8]).index()
+    before = made.digests()
+    made.images.unlink()
+    repack(tmp_path, data=pixels)
+    after = made.index().digests()
+    assert {name: after[name] for name in before} == before
+    assert list(after) == ["shard-0000", "shard-0001", "shard-0002"]
 
 
 def test_bands(tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ def survey(tmp_path, monkeypatch):
         model.path.write_text(model.column)
     function = [probability]
     monkeypatch.setattr(score, "make_engine", lambda *_: FakeEngine(function[0]))
+    monkeypatch.setattr(score, "prepare", lambda *_: None)
 
     def run(models=models, shard=shard, engine="openvino", **settings):
         FakeEngine.seen = 0

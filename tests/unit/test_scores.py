@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from lensrank.errors import ShardError
+from lensrank.errors import DamagedFile, ShardError
 from lensrank.scores import Effort, Made, read_scores, write_scores
 from lensrank.shards import ShardTable
 
@@ -115,7 +115,7 @@ def test_flipped_scores_are_noticed_and_the_file_is_named(tmp_path):
     whole = path.read_bytes()
     path.write_bytes(whole.replace(np.float64(0.2).tobytes(), np.float64(0.9).tobytes()))
     assert path.read_bytes() != whole
-    with pytest.raises(ShardError, match=r"shard-0000\.h5: not a score file that can be read"):
+    with pytest.raises(DamagedFile, match=r"shard-0000\.h5: damaged: .*read"):
         read_scores([path])
 
 
@@ -123,7 +123,7 @@ def test_flipped_scores_are_noticed_and_the_file_is_named(tmp_path):
 def test_other_files_are_refused(tmp_path, content):
     path = tmp_path / "shard-0000.h5"
     path.write_bytes(content)
-    with pytest.raises(ShardError, match=r"shard-0000\.h5: not a score file"):
+    with pytest.raises(DamagedFile, match=r"shard-0000\.h5: damaged: "):
         read_scores([path])
 
 

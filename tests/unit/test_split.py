@@ -13,7 +13,8 @@ import pytest
 from lensrank.config.settings import Split
 from lensrank.errors import ConfigError, LensrankError, TruthError
 from lensrank.shards import ShardWriter
-from lensrank.split import make_split, read_split, truth_file, write_split
+from lensrank.split import make_split, read_split, split_digest, write_split
+from lensrank.truthfile import truth_file
 
 ROOT = Path(__file__).parents[2]
 
@@ -241,7 +242,22 @@ def test_script_splits_shards(tmp_path: Path) -> None:
     split = read_split(output)
     assert split.loc[split["part"] == "holdout", "id"].tolist() == ["8", "9", "10", "11"]
     assert split["shard"].unique().tolist() == ["shard-0000", "shard-0001"]
+    record = json.loads((tmp_path / "split.json").read_text())
+    assert record["images"] == {"train": 8, "holdout": 4}
+    assert record["digest"] == (tmp_path / "split.digest").read_text()
+    assert len(record["digest"]) == 64
     failed = run_script(*arguments, "--settings", '{"holdout": 40}', *shards)
     assert failed.returncode == 1
     assert failed.stderr.endswith("simulate more (simulate.train.n).\n")
     assert "Traceback" not in failed.stderr
+
+
+def test_the_digest_is_of_images_labels_and_parts_wherever_they_lie() -> None:
+    images = pd.DataFrame({"id": ["a", "b", "c"], "label": [0, 1, 1], "part": ["train", "train", "holdout"]})
+    pixels = pd.Series({"a": 1, "b": 2**64 - 1, "c": 3, "unlabelled": 4}, dtype=np.uint64)
+    first = split_digest(images.assign(shard="shard-0000", row=[0, 1, 2]), pixels)
+    assert split_digest(images[::-1].assign(shard="shard-0007", row=[5, 6, 9]), pixels[::-1]) == first
+    others = [split_digest(images, pixels.replace(2**64 - 1, 5))]
+    for change in ({"label": [1, 1, 1]}, {"part": ["train", "holdout", "holdout"]}, {"id": ["a", "b", "unlabelled"]}):
+        others.append(split_digest(images.assign(**change), pixels))
+    assert len({first, *others}) == 5

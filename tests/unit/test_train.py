@@ -38,10 +38,14 @@ def rings(n, seed=0):
 @pytest.fixture(scope="module")
 def survey(tmp_path_factory):
     """Two shards and a split: 120 images to train, 40 to choose the epoch, 60 held out."""
-    folder = tmp_path_factory.mktemp("survey")
+    return make_survey(tmp_path_factory.mktemp("survey"), np.split(np.arange(220), [100]))
+
+
+def make_survey(folder, shards):
+    """A survey whose shards hold the images of these numbers."""
     images, labels = rings(220)
     lines = []
-    for number, rows in enumerate(np.split(np.arange(220), [100])):
+    for number, rows in enumerate(shards):
         with ShardWriter(folder / f"shard-{number:04d}.h5", ("VIS",), (SIZE, SIZE), "test") as shard:
             zeros = np.zeros(len(rows))
             shard.append(images[rows], [str(1000 + row) for row in rows], zeros, zeros, zeros.astype(int))
@@ -50,6 +54,7 @@ def survey(tmp_path_factory):
             lines.append((str(1000 + row), f"shard-{number:04d}", place, labels[row], part, ""))
     split = pd.DataFrame(lines, columns=["id", "shard", "row", "label", "part", "group"])
     split.sample(frac=1, random_state=0).to_csv(folder / "split.csv", index=False)
+    (folder / "split.digest").write_text("5" * 64)
     return folder
 
 
@@ -60,7 +65,7 @@ def settings(**training):
 
 def trained(survey, output, seed=0, split="split.csv", resume_folder=None, **training):
     shards = sorted(survey.glob("shard-*.h5"))
-    train(survey / split, shards, settings(**training), seed, output, resume_folder=resume_folder)
+    train(survey / split, survey / "split.digest", shards, settings(**training), seed, output, 0, resume_folder)
     return output
 
 
@@ -201,19 +206,32 @@ def test_a_loss_that_is_not_a_number_ends_training_and_names_the_collapse(survey
     assert len(pd.read_csv(output / "history.csv")) == found["epochs"]
 
 
+def test_a_training_does_not_depend_on_how_images_lie_in_shards(survey, output, tmp_path):
+    shuffled = np.random.default_rng(0).permutation(220)
+    other = make_survey(tmp_path, np.split(shuffled, [30, 90, 95]))
+    assert same(weights(trained(other, tmp_path / "out")), weights(output))
+
+
 def test_wrong_shards_are_named(survey, tmp_path):
     shards = sorted(survey.glob("shard-*.h5"))
     with pytest.raises(ShardError, match="shard-0001, which is not among the 1 shards"):
-        train(survey / "split.csv", shards[:1], settings(), 0, tmp_path)
+        train(survey / "split.csv", survey / "split.digest", shards[:1], settings(), 0, tmp_path)
     with pytest.raises(ShardError, match=r"shard-0000.h5: holds images of \(16, 16\)"):
-        train(survey / "split.csv", shards, settings().model_copy(update={"shape": (20, 20)}), 0, tmp_path)
+        train(
+            survey / "split.csv",
+            survey / "split.digest",
+            shards,
+            settings().model_copy(update={"shape": (20, 20)}),
+            0,
+            tmp_path,
+        )
     split = pd.read_csv(survey / "split.csv")
     split.assign(id=split["id"] + 1).to_csv(tmp_path / "split.csv", index=False)
     with pytest.raises(ShardError, match="does not hold the images that the split names"):
-        train(tmp_path / "split.csv", shards, settings(), 0, tmp_path)
+        train(tmp_path / "split.csv", survey / "split.digest", shards, settings(), 0, tmp_path)
     split.assign(label=1).to_csv(tmp_path / "split.csv", index=False)
     with pytest.raises(TrainingError, match="'train' has 120 lenses and 0 other images"):
-        train(tmp_path / "split.csv", shards, settings(), 0, tmp_path)
+        train(tmp_path / "split.csv", survey / "split.digest", shards, settings(), 0, tmp_path)
     with pytest.raises(ModelError, match="lastro takes images from 69 x 69"):
         trained(survey, tmp_path, network="lastro")
 
@@ -224,7 +242,7 @@ def test_a_gpu_that_was_given_and_is_not_seen_fails(survey, tmp_path, monkeypatc
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     shards = sorted(survey.glob("shard-*.h5"))
     with pytest.raises(TrainingError, match=r"--gpus 1.*CUDA_VISIBLE_DEVICES=3.*SLURM_STEP_GPUS.*allow_cpu"):
-        train(survey / "split.csv", shards, settings(), 0, tmp_path, gpus=1)
+        train(survey / "split.csv", survey / "split.digest", shards, settings(), 0, tmp_path, gpus=1)
     assert devices.use_device(1, allow_cpu=True) == (devices.cpu_name(), False)
     assert devices.use_device(0, allow_cpu=False)[1] is False
     monkeypatch.setenv("SLURM_JOB_ID", "12")

@@ -1,5 +1,6 @@
 """Running the workflow as a user does: the snakemake command, in a folder of its own."""
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ class Workflow:
 
     folder: Path
     config: dict
+    project: Path = PROJECT
+    python: str = sys.executable
 
     @property
     def results(self):
@@ -26,9 +29,13 @@ class Workflow:
         """Run snakemake; returns the finished process with its output as text."""
         configfile = self.folder / "config.yaml"
         configfile.write_text(yaml.safe_dump(self.config))
-        command = [sys.executable, "-m", "snakemake", "--snakefile", PROJECT / "Snakefile", "--directory", self.folder]
-        command += ["--workflow-profile", PROJECT / "profiles/local", "--configfile", configfile, *arguments]
-        return subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=self.folder, check=False)
+        command = [self.python, "-m", "snakemake", "--snakefile", self.project / "Snakefile"]
+        command += ["--directory", self.folder, "--workflow-profile", self.project / "profiles/local"]
+        command += ["--configfile", configfile, *arguments]
+        environment = os.environ | {"PYTHONPATH": str(self.project / "workflow")}
+        return subprocess.run(
+            list(map(str, command)), capture_output=True, text=True, cwd=self.folder, env=environment, check=False
+        )
 
     def run(self, *arguments):
         """Run snakemake and demand that it ends well; returns its output."""

@@ -4,6 +4,10 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
+from lensrank.errors import ShardError
+from lensrank.lists import shard_names, shard_number
+from lensrank.rejects import read_rejects
+from lensrank.shards import read_table as read_shard
 from lensrank.tables import read_table, write_table
 
 log = logging.getLogger("lensrank")
@@ -50,14 +54,19 @@ class Assignment:
         write_table(path, _header(self.shard_size), self._shards.items())
 
 
-def read_assignment(path: Path, shard_size: int) -> Assignment:
+def read_assignment(path: Path, shard_size: int, shards: Path | None = None) -> Assignment:
     """The assignment of an earlier run; an empty one where there is none, or none for this size of a shard.
 
     Losing it costs time, never correctness: all shards are then made anew. So a file that cannot be used is named in
     the log and put aside.
+
+    Args:
+        path: as `Assignment.write` wrote it.
+        shard_size: images in a shard.
+        shards: folder of the shards that were made, which tell the assignment where the file is not there.
     """
     if not path.exists():
-        return Assignment(shard_size)
+        return Assignment(shard_size) if shards is None else _recovered(shards, shard_size)
     try:
         # One object per number, not per image: there may be millions of images.
         numbers: dict[str, int] = {}
@@ -66,6 +75,28 @@ def read_assignment(path: Path, shard_size: int) -> Assignment:
     except (OSError, ValueError) as error:
         log.warning("%s: not used (%s). All images are assigned to shards anew.", path, error)
         return Assignment(shard_size)
+
+
+def _recovered(folder: Path, shard_size: int) -> Assignment:
+    """The assignment that shards and their rejects show, where they are of this size."""
+    known: dict[str, int] = {}
+    for name in shard_names(folder, ".h5"):
+        try:
+            ids = [*read_shard(folder / f"{name}.h5").id]
+        except ShardError as error:
+            log.warning("%s Its images are assigned to a shard anew.", error)
+            continue
+        rejects = folder / f"{name}.rejects.csv"
+        ids += {reject.id for reject in read_rejects(rejects)} if rejects.exists() else ()
+        if len(ids) > shard_size:
+            log.warning(
+                "%s: shards of more than %d images. All images are assigned to shards anew.", folder, shard_size
+            )
+            return Assignment(shard_size)
+        known.update(dict.fromkeys(ids, shard_number(name)))
+    if known:
+        log.info("%s: %s images keep the shards that they lie in", folder, f"{len(known):,}")
+    return Assignment(shard_size, known)
 
 
 def _header(shard_size: int) -> list[str]:

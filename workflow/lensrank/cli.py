@@ -1,10 +1,11 @@
-"""What every script shares: log lines on standard error, and errors a user can read."""
+"""What every script shares: log lines on standard error, errors a user can read, and damaged results put aside."""
 
 import logging
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
-from lensrank.errors import LensrankError
+from lensrank.errors import DamagedFile, LensrankError
 
 
 def run(main: Callable[[], None]) -> None:
@@ -17,5 +18,17 @@ def run(main: Callable[[], None]) -> None:
     )
     try:
         main()
+    except DamagedFile as error:
+        sys.exit(f"Error: {error} {_put_aside(error.path)}")
     except LensrankError as error:
         sys.exit(f"Error: {error}")
+
+
+def _put_aside(path: Path) -> str:
+    """Rename a damaged result, so that the next run finds none and makes it again; says so."""
+    aside = path.with_name(f"{path.name}.damaged")
+    try:
+        path.replace(aside)
+    except OSError as error:
+        return f"It could not be put aside ({error.strerror}): delete it and run again, and it will be made anew."
+    return f"It was put aside as {aside.name}, which may be deleted. Run again: it will be made anew."

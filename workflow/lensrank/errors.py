@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class LensrankError(Exception):
@@ -26,6 +27,19 @@ class DataError(LensrankError):
 
 class ShardError(LensrankError):
     """A shard or a score file is missing rows, damaged, or not the one that was asked for."""
+
+
+class DamagedFile(ShardError):
+    """A result is not what was written; scripts put it aside, so that the next run makes it again.
+
+    Args:
+        path: the file.
+        what: what was found.
+    """
+
+    def __init__(self, path: str | Path, what: str) -> None:
+        self.path = Path(path)
+        super().__init__(f"{path}: damaged: {what}.")
 
 
 class TrainingError(LensrankError):

@@ -46,6 +46,13 @@ def new_digest() -> "hashlib.blake2b":
     return hashlib.blake2b(digest_size=DIGEST_BYTES)
 
 
+def bytes_digest(data: bytes) -> str:
+    """Hexadecimal digest of bytes."""
+    digest = new_digest()
+    digest.update(data)
+    return digest.hexdigest()
+
+
 def file_digest(path: str | Path) -> str:
     """Hexadecimal digest of a file's bytes."""
     digest = new_digest()
@@ -57,6 +64,4 @@ def file_digest(path: str | Path) -> str:
 
 def value_digest(value: Any) -> str:
     """Hexadecimal digest of a JSON-serialisable value, the same for the same content in any key order."""
-    digest = new_digest()
-    digest.update(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
-    return digest.hexdigest()
+    return bytes_digest(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())

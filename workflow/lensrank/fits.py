@@ -53,7 +53,12 @@ class Cutout:
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """All bytes of a file.
+    """All bytes of a file; raises what `read_timed` raises."""
+    return read_timed(path)[1]
+
+
+def read_timed(path: str | Path) -> tuple[int, bytes]:
+    """A file's modification time in nanoseconds, and then its bytes: if it changes meanwhile, its time will differ.
 
     Raises:
         Rejected: the operating system does not give them, it is not a regular file, or it is larger than `LARGEST`
@@ -66,7 +71,7 @@ def read_bytes(path: str | Path) -> bytes:
             raise Rejected(Reason.UNREADABLE, "not a regular file")
         if status.st_size > LARGEST:
             raise Rejected(Reason.UNREADABLE, f"{status.st_size} bytes; a cutout has no more than {LARGEST}")
-        return Path(path).read_bytes()
+        return status.st_mtime_ns, Path(path).read_bytes()
     except OSError as error:
         raise Rejected(Reason.UNREADABLE, error.strerror or str(error)) from error
 

@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -10,19 +10,20 @@ from lensrank.archives import Member, members
 from lensrank.assignment import Assignment, read_assignment
 from lensrank.config.settings import Cutout, Dataset, Name, Settings
 from lensrank.contents import DataFile, Found, check_images, is_repack
+from lensrank.copies import same_as_before
 from lensrank.errors import TruthError
-from lensrank.files import replacing, write_json, write_text
+from lensrank.files import bytes_digest, replacing, write_json, write_text
 from lensrank.fits import LARGEST, read_bytes
 from lensrank.flags import Reason
 from lensrank.folders import scan
 from lensrank.grouping import Grouping
 from lensrank.index_summary import FileCounts, check_any_images, describe, summarise
-from lensrank.lists import Row, shard_name, shard_names, write_list
+from lensrank.lists import shard_name, shard_names, write_list
 from lensrank.names import NamePattern, id_order, is_id, is_truth
 from lensrank.progress import progress
 from lensrank.rejects import Reject, write_rejects
 from lensrank.repack import Repack, has_labels
-from lensrank.staging import StageReader, StageWriter, bytes_digest, clear, was_taken
+from lensrank.staging import StageReader, StageWriter, clear, was_taken
 
 log = logging.getLogger("lensrank")
 
@@ -36,6 +37,7 @@ class IndexSettings(Settings):
 
     name: Name
     dataset: Dataset
+    """Its truth table is looked for among the images where `truth` is auto; of another one the index need not know."""
     bands: tuple[Name, ...]
     cutout: Cutout
     shard_size: int
@@ -67,20 +69,22 @@ class _Index:
         return fault if name is None else fault._replace(id=name.id)
 
 
-def index(images: Path, settings: IndexSettings, output: Path, memory: Path) -> None:
+def index(images: Path, settings: IndexSettings, output: Path, memory: Path, shards: Path | None = None) -> None:
     """Index a data set.
 
     Args:
         images: folder, archive or re-pack.
         settings: what to look for.
         output: folder for `shards/`, `assignment.csv`, `rejects.csv`, `truth.json` and the summary.
-        memory: folder that is kept between runs, for the assignment and for an archive's staged members.
+        memory: folder that is kept between runs, for the assignment, for what was read of the files, and for an
+            archive's staged members.
+        shards: folder of the shards of earlier runs, which tell the assignment where the memory was lost.
 
     Raises:
         ConfigError: `images` does not exist, or is nothing that can be read.
         ArchiveError: the archive is damaged, or may not be read.
         DataError: the re-pack cannot be read, or there is not one image.
-        TruthError: the truth table is not there, cannot be used, or cannot be told from another.
+        TruthError: the truth table cannot be told from another.
     """
     check_images(images)
     state = _Index(
@@ -89,22 +93,22 @@ def index(images: Path, settings: IndexSettings, output: Path, memory: Path) -> 
         memory,
         Found(),
         Grouping(settings.bands),
-        read_assignment(memory / "assignment.csv", settings.shard_size),
+        read_assignment(memory / "assignment.csv", settings.shard_size, shards),
         NamePattern(settings.dataset.pattern, settings.bands),
     )
     content = _find(state)
     state.grouping.settle(content)
     truth = _truth(state, output / "truth")
     counts = FileCounts()
-    shards = _write_lists(state, output / "shards", counts)
+    number = _write_lists(state, output / "shards", counts)
     rejects = sorted({*(state.with_id(fault) for fault in state.found.faults), *state.grouping.rejects})
     state.assignment.write(memory / "assignment.csv")
     with replacing(output / "assignment.csv") as temporary:
         shutil.copyfile(memory / "assignment.csv", temporary)
     write_rejects(output / "rejects.csv", rejects)
     write_json(output / "truth.json", {"path": None if truth is None else str(truth)})
-    summary = summarise(images, settings.name, settings.dataset, truth, state.found, state.grouping, counts, rejects)
-    summary |= {"shards": shards, "shard_size": settings.shard_size}
+    summary = summarise(images, settings.name, truth, state.found, state.grouping, counts, rejects)
+    summary |= {"shards": number, "shard_size": settings.shard_size}
     write_json(output / "summary.json", summary)
     text = describe(summary)
     write_text(output / "summary.txt", text)
@@ -130,19 +134,19 @@ def _find_in_folder(state: _Index) -> Callable[[DataFile], str]:
 
 
 def _find_in_repack(state: _Index) -> Callable[[DataFile], str]:
-    with Repack(state.images, state.settings.bands, state.settings.cutout) as repack:
+    with (
+        Repack(state.images, state.settings.bands, state.settings.cutout) as repack,
+        progress(None, f"index {state.settings.name}", "images") as advance,
+    ):
         for name, file in repack.files():
+            advance(1)
             if is_id(name.id):
                 state.grouping.add(name, file)
             else:
                 detail = f"the ID {name.id!r} is blank or holds characters that cannot be printed"
                 state.grouping.rejects.append(Reject(file.path, "", Reason.NAME, detail))
 
-    def content(file: DataFile) -> str:
-        with Repack(state.images, state.settings.bands, state.settings.cutout) as repack:
-            return bytes_digest(repack.read(file).tobytes())
-
-    return content
+    return lambda file: str(file.version)
 
 
 def _find_in_archive(state: _Index) -> Callable[[DataFile], str]:
@@ -169,15 +173,14 @@ def _write_lists(state: _Index, folder: Path, counts: FileCounts) -> int:
         (folder / f"{name}.csv").unlink()
         (folder / f"{name}.digest").unlink(missing_ok=True)
 
-    def rows(ids: list[str]) -> Iterator[Row]:
-        for id in ids:
-            row = state.grouping.row(id)
-            counts.add(row, state.settings.bands)
-            yield row
-
     for number, ids in shards.items():
         name = shard_name(number)
-        digest = write_list(folder, name, state.settings.bands, rows(ids))
+        rows = [state.grouping.row(id) for id in ids]
+        for row in rows:
+            counts.add(row, state.settings.bands)
+        if state.images.is_dir():
+            rows = same_as_before(state.images, state.memory, name, rows)
+        digest = write_list(folder, name, state.settings.bands, rows)
         if was_taken(state.memory, name, digest, state.settings.bands, state.settings.cutout):
             with StageReader(state.memory, name) as stage:
                 stage.discard()
@@ -185,18 +188,10 @@ def _write_lists(state: _Index, folder: Path, counts: FileCounts) -> int:
 
 
 def _truth(state: _Index, folder: Path) -> Path | None:
-    """The data set's truth table, taken out of an archive into `folder`; None where there is none."""
+    """The truth table among the images, taken out of an archive into `folder`; None where none is wanted or found."""
     shutil.rmtree(folder, ignore_errors=True)
-    wanted = state.settings.dataset.truth
-    if wanted is None:
+    if state.settings.dataset.truth != "auto":
         return None
-    if wanted != "auto":
-        if not wanted.is_file():
-            raise TruthError(
-                f"datasets.{state.settings.name}.truth: {wanted}: no such file. Correct the path, or write null for "
-                "a data set whose labels are not known."
-            )
-        return wanted
     if is_repack(state.images):
         return state.images if has_labels(state.images) else None
     if not state.found.truths:

@@ -49,18 +49,13 @@ class FileCounts:
 def summarise(
     images: Path,
     name: str,
-    dataset: Dataset,
     truth: Path | None,
     found: Found,
     grouping: Grouping,
     counts: FileCounts,
     rejects: Sequence[Reject],
 ) -> dict[str, Any]:
-    """Put the summary together, as it is written to `summary.json`.
-
-    Raises:
-        TruthError: the truth table cannot be used.
-    """
+    """Put the summary together, as it is written to `summary.json`."""
     return {
         "dataset": name,
         "images_path": str(images),
@@ -71,7 +66,7 @@ def summarise(
         "files_of_other_bands": grouping.other_bands,
         "images_found_more_than_once": counts.copied,
         "rejects": dict(sorted(Counter(reject.reason for reject in rejects).items())),
-        "truth": None if truth is None else _labels(truth, dataset, grouping),
+        "truth_among_images": None if truth is None else str(truth),
     }
 
 
@@ -91,7 +86,9 @@ def describe(summary: dict[str, Any]) -> str:
     if archives := summary["archives_not_followed"]:
         lines.append(f"  {len(archives):>10,} archives ({_examples(archives)}): {ARCHIVES_HINT}")
     lines.append(describe_rejects(Counter(summary["rejects"])).capitalize())
-    text = "\n".join(lines + _describe_truth(summary["truth"])) + "\n"
+    if summary["truth_among_images"] is not None:
+        lines.append(f"Truth table among the images: {summary['truth_among_images']}")
+    text = "\n".join(lines) + "\n"
     # Names of folders may be no text.
     return text.encode("utf-8", "backslashreplace").decode()
 
@@ -115,45 +112,8 @@ def check_any_images(
     )
 
 
-def _labels(truth: Path, dataset: Dataset, grouping: Grouping) -> dict[str, Any]:
-    # Only here: pandas takes long to import, and many data sets have no truth.
-    from lensrank.truth import read_truth
-
-    labels = read_truth(truth, dataset)["label"]
-    ids = set(grouping.ids)
-    with_image = labels.index.isin(ids)
-    without_label = sorted(ids.difference(labels.index))
-    without_image = sorted(labels.index[~with_image])
-    matched = labels[with_image]
-    return {
-        "path": str(truth),
-        "label": dataset.label,
-        "labels": len(labels),
-        "matched": len(matched),
-        "lens_fraction": float(matched.mean()) if len(matched) else None,
-        "labels_without_image": {"number": len(without_image), "examples": without_image[:EXAMPLES]},
-        "images_without_label": {"number": len(without_label), "examples": without_label[:EXAMPLES]},
-    }
-
-
-def _describe_truth(truth: dict[str, Any] | None) -> list[str]:
-    if truth is None:
-        return ["Truth: none"]
-    lines = [f"Truth: {truth['path']} (label: {truth['label']})", f"  images with a label: {truth['matched']:,}"]
-    if truth["lens_fraction"] is not None:
-        lines[-1] += f", {truth['lens_fraction']:.2%} of them lenses"
-    for key, what in (
-        ("images_without_label", "images without a label"),
-        ("labels_without_image", "labels without an image"),
-    ):
-        number, examples = truth[key]["number"], truth[key]["examples"]
-        lines.append(f"  {what}: {number:,}" + (f" ({_examples(examples, number)})" if number else ""))
-    return lines
-
-
-def _examples(names: Sequence[str], number: int | None = None) -> str:
-    more = (len(names) if number is None else number) > EXAMPLES
-    return ", ".join(names[:EXAMPLES]) + (", …" if more else "")
+def _examples(names: Sequence[str]) -> str:
+    return ", ".join(names[:EXAMPLES]) + (", …" if len(names) > EXAMPLES else "")
 
 
 def _folder(path: str) -> str:

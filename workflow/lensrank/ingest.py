@@ -12,9 +12,10 @@ import numpy as np
 
 from lensrank.config.settings import Cutout, Name, Settings
 from lensrank.contents import DataFile, check_images, is_repack
-from lensrank.files import file_digest, write_text
+from lensrank.copies import Note, write_notes
+from lensrank.files import bytes_digest, file_digest, write_text
 from lensrank.fits import Cutout as Pixels
-from lensrank.fits import Rejected, read_bytes, read_cutout
+from lensrank.fits import Rejected, read_cutout, read_timed
 from lensrank.flags import Flag, Reason
 from lensrank.lists import Row, read_list
 from lensrank.progress import progress
@@ -128,7 +129,15 @@ def _rejects(row: Row, bad: dict[str, tuple[str, Rejected]]) -> Iterator[Reject]
 def _reader(images: Path, name: str, rows: Sequence[Row], settings: IngestSettings, memory: Path) -> Iterator[Reader]:
     """How to read the files of `images`, whatever it is."""
     if images.is_dir():
-        yield lambda file, _: read_cutout(_read_file(images, file), settings.cutout)
+        notes: list[Note] = []
+
+        def read_noted(file: DataFile, _: str) -> Pixels:
+            time, data = _read_file(images, file)
+            notes.append(Note(file.path, str(file.version), str(time), bytes_digest(data)))
+            return read_cutout(data, settings.cutout)
+
+        yield read_noted
+        write_notes(memory, name, notes)
     elif is_repack(images):
         with Repack(images, settings.bands, settings.cutout) as repack:
             yield repack.cutout
@@ -146,8 +155,9 @@ def _reader(images: Path, name: str, rows: Sequence[Row], settings: IngestSettin
             yield read_staged
 
 
-def _read_file(images: Path, file: DataFile) -> bytes:
-    data = read_bytes(images / file.path)
+def _read_file(images: Path, file: DataFile) -> tuple[int, bytes]:
+    """A file's modification time and its bytes."""
+    time, data = read_timed(images / file.path)
     if len(data) != file.size:
         log.warning(
             "%s: has %s bytes, and had %s when it was indexed. It is read as it is now; run again once the files no "
@@ -156,7 +166,7 @@ def _read_file(images: Path, file: DataFile) -> bytes:
             f"{len(data):,}",
             f"{file.size:,}",
         )
-    return data
+    return time, data
 
 
 def _forget_staged(memory: Path, shard_list: Path, settings: IngestSettings) -> None:

@@ -34,9 +34,14 @@ def shard_name(number: int) -> str:
     return f"shard-{number:04d}"
 
 
-def shard_names(folder: Path) -> list[str]:
-    """Names of the shards that have a list in a folder, in the order of their numbers."""
-    return sorted((path.stem for path in folder.glob("shard-*.csv")), key=lambda name: int(name.rpartition("-")[2]))
+def shard_number(name: str) -> int:
+    """Number of a shard by its name."""
+    return int(name.rpartition("-")[2])
+
+
+def shard_names(folder: Path, suffix: str = ".csv") -> list[str]:
+    """Names of the shards that have a list in a folder, or a file of another suffix, in the order of their numbers."""
+    return sorted((path.stem for path in folder.glob(f"shard-*{suffix}")), key=shard_number)
 
 
 def write_list(folder: Path, name: str, bands: Sequence[str], rows: Iterable[Row]) -> str:

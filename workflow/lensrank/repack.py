@@ -14,6 +14,7 @@ import numpy as np
 from lensrank.config.settings import Cutout
 from lensrank.contents import DataFile
 from lensrank.errors import DataError
+from lensrank.files import bytes_digest
 from lensrank.fits import Cutout as Pixels
 from lensrank.fits import judge_pixels
 from lensrank.flags import Flag
@@ -66,18 +67,15 @@ class Repack:
         self._file.close()
 
     def files(self) -> Iterator[tuple[ImageName, DataFile]]:
-        """One entry for each row and band; the version is the whole file's size and time."""
-        status = self.path.stat()
-        version = f"{status.st_size}-{status.st_mtime_ns}"
-        size = int(np.prod(self._shape)) * self._data.dtype.itemsize
+        """One entry for each row and band; the version is the digest of the row."""
         for row, id in enumerate(self._ids()):
-            file = DataFile(f"{self.path.name}[{row}]", size, version)
+            data = self._read(row)
+            file = DataFile(f"{self.path.name}[{row}]", data.nbytes, bytes_digest(data.tobytes()))
             for band in self.bands:
                 yield ImageName(id, band), file
 
-    def read(self, file: DataFile) -> np.ndarray:
+    def _read(self, row: int) -> np.ndarray:
         """One image as it is stored, (height, width, band)."""
-        row = int(file.path.rpartition("[")[2].rstrip("]"))
         if len(self._data) == self._rows:
             return np.reshape(self._data[row], self._shape)
         length = int(np.prod(self._shape))
@@ -89,7 +87,8 @@ class Repack:
         Raises:
             Rejected: its pixels are none that an image can have.
         """
-        plane = self.read(file)[..., self.bands.index(band)]
+        row = int(file.path.rpartition("[")[2].rstrip("]"))
+        plane = self._read(row)[..., self.bands.index(band)]
         pixels, flags = judge_pixels(plane, self._cutout.masked)
         return Pixels(pixels, float("nan"), float("nan"), flags | Flag.NO_POSITION)
 

@@ -8,7 +8,7 @@ neither the shard nor the number of models.
 import json
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from pydantic import Field
 
 from lensrank import cache as entries
 from lensrank.config.settings import Settings
-from lensrank.engines import Engine, EngineName, Precision, make_engine
+from lensrank.engines import Engine, EngineName, Precision, make_engine, prepare
 from lensrank.errors import ConfigError, ModelError
 from lensrank.files import file_digest, new_digest, value_digest
 from lensrank.progress import progress
@@ -60,7 +60,7 @@ class TrainedModel:
 
 def score_shard(
     shard: Path,
-    models: Iterable[TrainedModel],
+    models: Sequence[TrainedModel],
     settings: ScoreSettings,
     engine: EngineName,
     cache: Path,
@@ -86,25 +86,49 @@ def score_shard(
     table = read_table(shard)
     if settings.symmetries == 8 and table.shape[0] != table.shape[1]:
         raise ConfigError(f"scoring.symmetries: 8 is for square cutouts; those of {shard} are {table.shape}. Set 1.")
-    scores, made, efforts = {}, {}, {}
-    for model in models:
-        if not model.path.is_file():
-            raise ModelError(f"{model.path}: there is no such model file. Train {model.name}, or correct its path.")
-        column = Made(file_digest(model.path), engine, settings.precision, settings.symmetries)
-        key = _column_key(table, column)
-        finished = _from_cache(cache, key, len(table))
-        if finished is None:
-            shape = (*table.shape, len(table.bands))
-            run = make_engine(model.path, shape, engine, settings.precision, settings.batch_size, threads, cache)
-            finished = _score_by(run, shard, len(table), settings, model)
-            del run  # before the next one is made: one model at a time
-            _into_cache(cache, key, *finished)
-        else:
-            log.info("%s %s: scored before", shard.stem, model.column)
-        made[model.column] = column
-        scores[model.column], efforts[model.column] = finished
-        _report_missing(shard, model.column, table, finished[0])
+    made = {model.column: _made(model, engine, settings) for model in models}
+    columns = _columns(shard, table, models, made, settings, engine, cache, threads)
+    scores = {column: values for column, (values, _) in columns.items()}
+    for column, values in scores.items():
+        _report_missing(shard, column, table, values)
+    efforts = {column: effort for column, (_, effort) in columns.items()}
     write_scores(output, shard.stem, table, scores, made, efforts)
+
+
+def _columns(
+    shard: Path,
+    table: ShardTable,
+    models: Sequence[TrainedModel],
+    made: Mapping[str, Made],
+    settings: ScoreSettings,
+    engine: EngineName,
+    cache: Path,
+    threads: int | None,
+) -> dict[str, tuple[np.ndarray, Effort]]:
+    """Scores and effort of each column, from the cache or computed now."""
+    keys = {column: _column_key(table, by) for column, by in made.items()}
+    found = {column: _from_cache(cache, key, len(table)) for column, key in keys.items()}
+    columns = {column: finished for column, finished in found.items() if finished is not None}
+    missing = [model for model in models if model.column not in columns]
+    log.info("%s: scored before: %s; now: %s", shard.stem, _names(columns), _names(model.column for model in missing))
+    prepare([model.path for model in missing], engine, cache)
+    shape = (*table.shape, len(table.bands))
+    for model in missing:
+        run = make_engine(model.path, shape, engine, settings.precision, settings.batch_size, threads, cache)
+        columns[model.column] = _score_by(run, shard, len(table), settings, model)
+        del run  # before the next one is made: one model at a time
+        _into_cache(cache, keys[model.column], *columns[model.column])
+    return {column: columns[column] for column in made}
+
+
+def _names(columns: Iterable[str]) -> str:
+    return ", ".join(columns) or "none"
+
+
+def _made(model: TrainedModel, engine: EngineName, settings: ScoreSettings) -> Made:
+    if not model.path.is_file():
+        raise ModelError(f"{model.path}: there is no such model file. Train {model.name}, or correct its path.")
+    return Made(file_digest(model.path), engine, settings.precision, settings.symmetries)
 
 
 def _score_by(

@@ -16,8 +16,9 @@ from lensrank.errors import LensrankError, TruthError
 from lensrank.names import id_order
 from lensrank.provenance import training_recipe
 from lensrank.scores import read_scores
-from lensrank.split import HOLDOUT, first_few, truth_file
+from lensrank.split import HOLDOUT, first_few
 from lensrank.truth import read_truth
+from lensrank.truthfile import truth_file
 
 TRAINING_SET = "train"
 SELECTION = {

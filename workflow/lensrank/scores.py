@@ -10,8 +10,7 @@ and a digest covers rows, scores and attributes.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,9 +18,9 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
-from lensrank.errors import ShardError
+from lensrank.errors import DamagedFile, ShardError
 from lensrank.files import new_digest, replacing
-from lensrank.shards import COLUMNS, ShardTable, write_column
+from lensrank.shards import COLUMNS, ShardTable, opened, write_column
 
 FORMAT_VERSION = 1
 
@@ -142,10 +141,10 @@ def read_scores(paths: Sequence[str | Path], columns: Sequence[str] | None = Non
 
 
 def _read(path: Path) -> dict[str, Any]:
-    with _opened(path) as file:
+    with opened(path, FORMAT_VERSION) as file:
         contents = _contents(file)
         if _digest(contents) != file.attrs["digest"]:
-            raise _damaged(path, "its content does not have the digest that was written with it")
+            raise DamagedFile(path, "its content does not have the digest that was written with it")
     return contents
 
 
@@ -198,22 +197,6 @@ def _check_ids(table: ScoreTable, names: Mapping[str, Any]) -> None:
     repeated = _most_common(table.id)
     where = ", ".join(str(names[shard]) for shard in dict.fromkeys(table.shard[table.id == repeated]))
     raise ShardError(f"{where}: the ID {repeated} has more than one row. Run the index again.")
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[h5py.File]:
-    """Open a score file for reading and turn HDF5's errors into a `ShardError` that names the file."""
-    try:
-        with h5py.File(path, "r") as file:
-            if (version := file.attrs.get("format_version")) != FORMAT_VERSION:
-                raise _damaged(path, f"format version {version}, expected {FORMAT_VERSION}")
-            yield file
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
-        raise _damaged(path, str(error)) from error
-
-
-def _damaged(path: str | Path, what: str) -> ShardError:
-    return ShardError(f"{path}: not a score file that can be read: {what}. Delete it and run again; it will be remade.")
 
 
 def _most_common(values: Iterable[str]) -> str:

@@ -14,6 +14,7 @@ labels: truth is joined later, so that a corrected truth table touches no pixel.
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +23,7 @@ from typing import Any, Self
 import h5py
 import numpy as np
 
-from lensrank.errors import ShardError
+from lensrank.errors import DamagedFile, ShardError
 from lensrank.files import new_digest, replacing
 
 FORMAT_VERSION = 1
@@ -147,15 +148,15 @@ def read_table(path: str | Path) -> ShardTable:
     """Read all of a shard but its pixels, and check it against its own digest.
 
     Raises:
-        ShardError: the file is no shard of this format, or is damaged.
+        ShardError: the file is no shard of this format, or (`DamagedFile`) not what was written.
     """
-    with _open(path) as file:
+    with opened(path, FORMAT_VERSION) as file:
         columns = {name: file[name].asstr()[:] if name == "id" else file[name][:] for name in COLUMNS}
         bands = tuple(str(band) for band in file.attrs["bands"])
         shape = (int(file["image"].shape[1]), int(file["image"].shape[2]))
         digest = str(file.attrs["digest"])
     if _content_digest(columns, bands, shape) != digest:
-        raise _damaged(path, "its rows do not have the digest that was written with them")
+        raise DamagedFile(path, "its rows do not have the digest that was written with them")
     return ShardTable(**columns, bands=bands, shape=shape, digest=digest)
 
 
@@ -170,28 +171,29 @@ def iterate_images(path: str | Path, batch: int) -> Iterator[tuple[int, np.ndarr
         (row of the first image, (≤ batch, height, width, band) float32). Each array is the caller's to keep.
 
     Raises:
-        ShardError: the file is no shard of this format, or is damaged.
+        ShardError: the file is no shard of this format, or (`DamagedFile`) not what was written.
     """
-    with _open(path) as file:
+    with opened(path, FORMAT_VERSION) as file:
         dataset = file["image"]
         for start in range(0, len(dataset), batch):
             yield start, dataset[start : start + batch]
 
 
-def read_images(path: str | Path, rows: np.ndarray, into: np.ndarray) -> None:
+def read_images(path: str | Path, rows: np.ndarray, into: np.ndarray, places: np.ndarray) -> None:
     """Read some images of a shard into an array that is there already.
 
     Args:
         path: the shard.
         rows: (m,) int, ascending.
-        into: (m, height, width, band) float32, filled in the order of `rows`.
+        into: (n, height, width, band) float32.
+        places: (m,) int, where in `into` each of them goes.
 
     Raises:
-        ShardError: the file is no shard of this format, or is damaged.
+        ShardError: the file is no shard of this format, or (`DamagedFile`) not what was written.
     """
     for start, images in iterate_images(path, 4 * CHUNK_IMAGES):
         first, last = np.searchsorted(rows, [start, start + len(images)])
-        into[first:last] = images[rows[first:last] - start]
+        into[places[first:last]] = images[rows[first:last] - start]
 
 
 def write_column(file: h5py.Group, name: str, values: np.ndarray) -> None:
@@ -203,33 +205,27 @@ def write_column(file: h5py.Group, name: str, values: np.ndarray) -> None:
     file.create_dataset(name, data=values, chunks=(max(len(values), 1),), maxshape=(None,), fletcher32=True)
 
 
-class _open:
-    """Open a shard for reading and turn HDF5's errors into a `ShardError` that names the file."""
+@contextmanager
+def opened(path: str | Path, format_version: int) -> Iterator[h5py.File]:
+    """Open a shard or a score file for reading and turn HDF5's errors into one that names the file.
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> h5py.File:
-        try:
-            self.file = h5py.File(self.path, "r")
-        except OSError as error:
-            raise _damaged(self.path, str(error)) from error
-        version = self.file.attrs.get("format_version")
-        if version != FORMAT_VERSION:
-            self.file.close()
-            raise _damaged(self.path, f"format version {version!r}, expected {FORMAT_VERSION}")
-        return self.file
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.file.close()
-        if isinstance(error, OSError | KeyError | RuntimeError):
-            raise _damaged(self.path, str(error)) from error
-
-
-def _damaged(path: str | Path, what: str) -> ShardError:
-    return ShardError(f"{path}: not a shard that can be read: {what}. Delete it and run again; it will be made anew.")
+    Raises:
+        ShardError: it cannot be opened, or is of another format version.
+        DamagedFile: what is in it is not what was written.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            if (version := file.attrs["format_version"]) != format_version:
+                raise ShardError(
+                    f"{path}: format version {version}, expected {format_version}. Delete it and run again; it will be "
+                    "made anew."
+                )
+            yield file
+    except (FileNotFoundError, PermissionError) as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else "permission denied"
+        raise ShardError(f"{path}: cannot be read: {reason}.") from error
+    except (OSError, LookupError, RuntimeError, ValueError, TypeError) as error:
+        raise DamagedFile(path, str(error)) from error
 
 
 def _content_digest(columns: dict[str, np.ndarray], bands: Sequence[str], shape: tuple[int, int]) -> str:

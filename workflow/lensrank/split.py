@@ -1,6 +1,5 @@
 """Where the truth meets the images: takes both, gives the split into training, validation and hold-out images."""
 
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,10 +9,11 @@ import pandas as pd
 
 from lensrank.config.settings import Dataset, Split
 from lensrank.errors import ConfigError, LensrankError, TruthError
-from lensrank.files import replacing
+from lensrank.files import file_digest, replacing, value_digest, write_json, write_text
 from lensrank.names import id_order
 from lensrank.shards import read_table
 from lensrank.truth import read_truth
+from lensrank.truthfile import truth_file
 
 TRAIN, VALIDATION, HOLDOUT = "train", "validation", "holdout"
 PARTS = (TRAIN, VALIDATION, HOLDOUT)
@@ -59,14 +59,14 @@ def make_split(images: pd.DataFrame, truth: pd.DataFrame, split: Split) -> pd.Da
 
 
 def split_shards(shards: Sequence[Path], truth: Path, dataset: Dataset, split: Split, output: Path) -> None:
-    """Split the images of some shards and write the result.
+    """Split the images of some shards and write the result, the digest of what it gives to a training, and a record.
 
     Args:
         shards: shard files of the training data set.
         truth: its truth table, or the index's `truth.json`.
         dataset: its settings.
         split: method and sizes.
-        output: the CSV file to make.
+        output: the CSV file to make; the digest (.digest) and the record (.json) lie beside it.
 
     Raises:
         TruthError: the index found no truth table.
@@ -77,7 +77,20 @@ def split_shards(shards: Sequence[Path], truth: Path, dataset: Dataset, split: S
         raise TruthError(
             "datasets.train.truth: no truth table was found among the images, and training needs one. Name its path."
         )
-    write_split(output, make_split(read_images(shards), read_truth(table, dataset), split))
+    images = read_images(shards)
+    done = make_split(images, read_truth(table, dataset), split)
+    write_split(output, done)
+    digest = split_digest(done, images.set_index("id")["pixel_digest"])
+    write_text(output.with_suffix(".digest"), digest)
+    record = {
+        "digest": digest,
+        "truth": str(table),
+        "truth_digest": file_digest(table),
+        "label": dataset.label,
+        "settings": split.model_dump(mode="json"),
+        "images": done["part"].value_counts().to_dict(),
+    }
+    write_json(output.with_suffix(".json"), record)
 
 
 def read_images(shards: Sequence[Path]) -> pd.DataFrame:
@@ -87,11 +100,29 @@ def read_images(shards: Sequence[Path]) -> pd.DataFrame:
         shards: shard files; a shard's name is the file's without its suffix.
 
     Returns:
-        Columns id, shard and row.
+        Columns id, shard, row and pixel_digest.
     """
-    tables = [(path.stem, read_table(path).id) for path in shards]
-    frames = [pd.DataFrame({"id": ids, "shard": name, "row": np.arange(len(ids))}) for name, ids in tables]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=["id", "shard", "row"])
+    columns = ["id", "shard", "row", "pixel_digest"]
+    tables = [(path.stem, read_table(path)) for path in shards]
+    frames = [
+        pd.DataFrame(dict(zip(columns, (table.id, name, np.arange(len(table)), table.pixel_digest), strict=True)))
+        for name, table in tables
+    ]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+
+def split_digest(split: pd.DataFrame, pixel_digests: pd.Series) -> str:
+    """Digest of what a training gets: each labelled image's ID, label, part and pixels, wherever it lies.
+
+    Args:
+        split: as `make_split` gives it.
+        pixel_digests: by ID.
+
+    Returns:
+        64 hexadecimal characters.
+    """
+    rows = split[["id", "label", "part"]].assign(pixels=pixel_digests.loc[split["id"]].to_numpy())
+    return value_digest(sorted(rows.astype(str).to_numpy().tolist()))
 
 
 def write_split(path: Path, split: pd.DataFrame) -> None:
@@ -104,18 +135,6 @@ def read_split(path: Path) -> pd.DataFrame:
     """Read what `write_split` wrote, with IDs and groups as text."""
     texts = dict.fromkeys(("id", "shard", "part", "group"), str)
     return pd.read_csv(path, dtype=texts, keep_default_na=False)
-
-
-def truth_file(path: Path) -> Path | None:
-    """The truth table itself, where `path` is it or the index's `truth.json` that says where it lies.
-
-    Returns:
-        None where the index found no truth table.
-    """
-    if path.suffix != ".json":
-        return path
-    found = json.loads(path.read_text(encoding="utf-8"))["path"]
-    return None if found is None else Path(found)
 
 
 def first_few(ids: Sequence[str]) -> str:

@@ -16,16 +16,9 @@ from typing import IO, Any, Self
 from lensrank.archives import members
 from lensrank.config.settings import Cutout
 from lensrank.errors import ArchiveError
-from lensrank.files import new_digest, value_digest, write_text
+from lensrank.files import bytes_digest, value_digest, write_text
 
 log = logging.getLogger("lensrank")
-
-
-def bytes_digest(data: bytes) -> str:
-    """Digest of a file's content, 64 hexadecimal characters."""
-    digest = new_digest()
-    digest.update(data)
-    return digest.hexdigest()
 
 
 class StageWriter:

@@ -33,6 +33,7 @@ log = logging.getLogger("lensrank")
 
 def train(
     split: str | Path,
+    digest: str | Path,
     shards: Sequence[str | Path],
     settings: TrainSettings,
     seed: int,
@@ -45,6 +46,7 @@ def train(
 
     Args:
         split: split.csv.
+        digest: file with the digest of the split and the pixels of its images.
         shards: the shards that it names.
         settings: the network and how it is trained.
         seed: of the initial weights, the batches, the augmentation and the dropout.
@@ -62,12 +64,12 @@ def train(
     device, on_gpu = use_device(gpus, settings.model.allow_cpu, threads)
     parts = trainingset.load(read_split(Path(split)), shards, settings.shape, settings.bands)
     selection = VALIDATION if len(parts[VALIDATION]) else HOLDOUT
-    record = _origins(settings, seed, split, shards) | {
+    record = _origins(settings, seed, Path(digest)) | {
         "images": {name: len(part) for name, part in parts.items()},
         "selection": selection,
         "precision": _precision(settings, on_gpu),
     }
-    identity = value_digest([record, STEP_VERSIONS["train"]])
+    identity = value_digest(record)
     normalisation = _normalisation(settings, parts[TRAIN])
     trainer = Trainer(settings, normalisation, seed, record["precision"])
     log.info(
@@ -77,6 +79,7 @@ def train(
     )
     state = _epochs(trainer, parts[TRAIN], parts[selection], Path(output), resume_folder, identity)
     record |= {
+        "shards": trainingset.digests(shards),
         "device": device,
         "gpus_given": gpus,
         "machine": provenance.machine(),
@@ -88,13 +91,13 @@ def train(
         resume.remove(resume_folder)
 
 
-def _origins(settings: TrainSettings, seed: int, split: str | Path, shards: Sequence[str | Path]) -> dict[str, Any]:
+def _origins(settings: TrainSettings, seed: int, digest: Path) -> dict[str, Any]:
     return {
+        "step_version": STEP_VERSIONS["train"],
         "settings": settings.model_dump(mode="json"),
         "network": settings.network,
         "seed": seed,
-        "split": file_digest(split),
-        "shards": trainingset.digests(shards),
+        "split": digest.read_text(encoding="ascii"),
         "backend": keras.backend.backend(),
         "versions": provenance.versions(),
     }

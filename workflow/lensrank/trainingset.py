@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lensrank.errors import ShardError, TrainingError
+from lensrank.names import id_order
 from lensrank.progress import progress
 from lensrank.shards import read_images, read_table
 from lensrank.split import PARTS, VALIDATION
@@ -45,7 +46,8 @@ def load(
         bands: names of the channels that the images must have.
 
     Returns:
-        Part by name; a part that the split does not have is empty. Images of a part lie in the order of the shards.
+        Part by name; a part that the split does not have is empty. Images of a part lie in the order of their IDs,
+        however they lie in shards, so that a training does not depend on that.
 
     Raises:
         TrainingError: a part that is needed has no lens, or no other image.
@@ -56,7 +58,7 @@ def load(
     missing = sorted(set(split["shard"]) - set(tables))
     if missing:
         raise ShardError(f"the split names {missing[0]}, which is not among the {len(tables)} shards that were given.")
-    ordered = split.assign(place=np.arange(len(split))).sort_values(["shard", "row"], kind="stable")
+    ordered = split.assign(place=np.arange(len(split))).sort_values("id", key=lambda ids: ids.map(id_order))
     images = np.empty((len(split), *shape, len(bands)), np.float32)
     parts, start = {}, 0
     with progress(len(split), "read images") as advance:
@@ -105,6 +107,7 @@ def _fill(
             f"{path}: holds images of {table.shape} in {table.bands}, but cutout.shape and bands say {tuple(shape)} "
             f"in {tuple(bands)}. Ingest again."
         )
-    if rows[-1] >= len(table) or (table.id[rows] != part.ids[indices]).any():
+    if rows.max() >= len(table) or (table.id[rows] != part.ids[indices]).any():
         raise ShardError(f"{path}: does not hold the images that the split names. Make the split anew.")
-    read_images(path, rows, part.images[indices[0] : indices[-1] + 1])
+    order = np.argsort(rows)
+    read_images(path, rows[order], part.images, indices[order])

@@ -1,5 +1,4 @@
 # Names that all rules share: the checked configuration, paths of results, and which shards a data set has.
-import json
 import re
 import shlex
 import sys
@@ -11,7 +10,9 @@ from lensrank.config.read import read_config
 from lensrank.errors import LensrankError
 from lensrank.fingerprint import fingerprint
 from lensrank.lists import shard_names
+from lensrank.repeats import repeats
 from lensrank.steps import STEP_VERSIONS
+from lensrank.truthfile import find_truth, truth_file
 from snakemake.exceptions import WorkflowError
 
 PROJECT = Path(lensrank.__file__).resolve().parents[2]
@@ -23,8 +24,11 @@ shell.prefix(
 )
 
 
-# Used under --sdm apptainer alone; envs/Containerfile says how to build it.
-container: str(PROJECT / "envs/lensrank.sif")
+# Used under --sdm apptainer alone; envs/Containerfile says how to build it. Snakemake takes no image below a folder
+# with a space in its name.
+if not re.search(r"\s", str(PROJECT)):
+
+    container: str(PROJECT / "envs/lensrank.sif")
 
 
 if not config:
@@ -35,6 +39,8 @@ except LensrankError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = Path("results") / CONFIG.run
+
+JUDGED = ("roc", "confusion", "thresholds")
 
 
 wildcard_constraints:
@@ -101,10 +107,9 @@ def scores_of(dataset):
 
 def truth_of(dataset):
     """The truth table of a data set, or None: the configuration names it, or the index found it."""
-    truth = CONFIG.datasets[dataset].truth
-    if truth == "auto":
-        truth = json.loads(Path(index_of(dataset).truth).read_text())["path"]
-    return None if truth is None else str(truth)
+    settings = CONFIG.datasets[dataset]
+    found = truth_file(Path(index_of(dataset).truth)) if settings.truth == "auto" else None
+    return find_truth(dataset, settings, found)
 
 
 def training_truth(wildcards):
@@ -112,9 +117,46 @@ def training_truth(wildcards):
     return truth_of("train") or index_of("train").truth
 
 
+def split_digest(wildcards):
+    """The digest of the split and its images, made first where it is not there: another table may give the same."""
+    return checkpoints.split.get().output.digest
+
+
+def trained(wildcards):
+    """The split, as an input of everything that follows a training.
+
+    Where a checkpoint is due, Snakemake takes all that follows for due as well. Once it is made, only jobs that depend
+    on it directly are judged anew, so all have to.
+    """
+    if not CONFIG.trained_models:
+        return []
+    index_of("train")
+    return ancient(split_digest(wildcards))
+
+
+def settled(wildcards):
+    """As `trained`, for what follows everything."""
+    for dataset in CONFIG.datasets:
+        index_of(dataset)
+    return trained(wildcards)
+
+
+def list_digests(wildcards):
+    """The digests of a data set's lists."""
+    lists = index_of(wildcards.dataset).lists
+    return [f"{lists}/{name}.digest" for name in shard_names(Path(lists))]
+
+
 def trainings():
     """(model, seed) of every training of this run."""
     return [(model, seed) for model in CONFIG.trained_models for seed in CONFIG.seeds]
+
+
+def tell_repeats():
+    """Say which finished trainings will be repeated, before GPU hours are spent on them again."""
+    wanted = {(model, seed): tell.train(CONFIG, model) for model, seed in trainings()}
+    for line in repeats(RESULTS, wanted):
+        print(line, file=sys.stderr)
 
 
 def scorers():
@@ -176,10 +218,21 @@ def figures(wildcards):
     """Every figure that this run has the data for."""
     judged = [(model, "holdout") for model in CONFIG.trained_models]
     judged += [(model, dataset) for dataset in judged_datasets() for model in CONFIG.scoring_models]
-    names = [f"{kind}_{model}_{images}" for model, images in judged for kind in ("roc", "confusion", "thresholds")]
+    names = [f"{kind}_{model}_{images}" for model, images in judged for kind in JUDGED]
     names += [f"auroc_epochs_{model}" for model in CONFIG.trained_models]
     names += ["examples"] if CONFIG.trained_models else []
     return [result(f"figures/{name}.{suffix}") for name in names for suffix in ("png", "svg")]
+
+
+def descriptions(wildcards):
+    """What was found among the images and in the truth tables, for a human."""
+    named = [dataset for dataset in CONFIG.datasets if truth_of(dataset) is not None]
+    return [index_of(dataset).text for dataset in CONFIG.datasets] + [result(f"truth/{name}.txt") for name in named]
+
+
+def assignments(wildcards):
+    """What says in which shard each image lies; one that was deleted is made again."""
+    return [index_of(dataset).assignment for dataset in CONFIG.datasets]
 
 
 def metrics(wildcards):

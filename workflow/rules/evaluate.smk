@@ -3,6 +3,7 @@ rule evaluate:
     """Judge every training, and the spread over seeds."""
     input:
         holdouts=holdout_files(),
+        split=trained,
         labelled=lambda wildcards: labelled_files(),
     output:
         seeds=report(result("metrics/seeds.csv"), caption="../report/seeds.rst", category="Metrics"),
@@ -13,8 +14,8 @@ rule evaluate:
     benchmark:
         benchmark_file("evaluate")
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=TABLES.memory,
+        runtime=TABLES.time,
     params:
         version=STEP_VERSIONS["evaluate"],
         settings=lambda wildcards: tell.evaluate(CONFIG),

@@ -12,10 +12,10 @@ rule fidelity:
         logfile("fidelity/{dataset}"),
     benchmark:
         benchmark_file("fidelity/{dataset}")
-    threads: 8
+    threads: SIMULATE.threads
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=SIMULATE.memory,
+        runtime=SIMULATE.time,
     params:
         version=STEP_VERSIONS["fidelity"],
         band=CONFIG.bands[0],

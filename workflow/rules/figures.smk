@@ -4,7 +4,8 @@
 rule figure_examples:
     """Draw labelled training images with their colour bars."""
     input:
-        split=rules.split.output.table,
+        digest=split_digest,
+        split=ancient(result("split.csv")),
         shards=lambda wildcards: ancient(shards_of("train", ".h5")),
         truth=training_truth,
     output:
@@ -15,8 +16,8 @@ rule figure_examples:
     benchmark:
         benchmark_file("figures/examples")
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=TABLES.memory,
+        runtime=TABLES.time,
     params:
         version=STEP_VERSIONS["figures"],
         dataset=lambda wildcards: tell.dataset(CONFIG, "train"),
@@ -31,6 +32,7 @@ rule figure_auroc_epochs:
     """Draw AUROC against epoch for every seed of a model."""
     input:
         trainings=lambda wildcards: holdout_files(wildcards.model),
+        split=trained,
     output:
         png=report(result("figures/auroc_epochs_{model}.png"), caption="../report/auroc_epochs.rst", category="Figures"),
         svg=result("figures/auroc_epochs_{model}.svg"),
@@ -39,8 +41,8 @@ rule figure_auroc_epochs:
     benchmark:
         benchmark_file("figures/auroc_epochs_{model}")
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=TABLES.memory,
+        runtime=TABLES.time,
     params:
         version=STEP_VERSIONS["figures"],
         trainings=lambda wildcards: train_arguments(wildcards.model),
@@ -52,31 +54,37 @@ rule figure_auroc_epochs:
 
 
 rule figure_judged:
-    """Draw what labelled scores show: ROC, confusion matrix, or TPR and TNR against the threshold."""
+    """Draw what labelled scores show: ROC, confusion matrix, and TPR and TNR against the threshold."""
     input:
         holdouts=lambda wildcards: holdout_files(wildcards.model),
+        split=trained,
         labelled=lambda wildcards: labelled_files(wildcards.images),
     output:
-        png=report(result("figures/{kind}_{model}_{images}.png"), caption="../report/judged.rst", category="Figures"),
-        svg=result("figures/{kind}_{model}_{images}.svg"),
+        roc=report(result("figures/roc_{model}_{images}.png"), caption="../report/roc.rst", category="Figures"),
+        confusion=report(
+            result("figures/confusion_{model}_{images}.png"), caption="../report/confusion.rst", category="Figures"
+        ),
+        thresholds=report(
+            result("figures/thresholds_{model}_{images}.png"), caption="../report/thresholds.rst", category="Figures"
+        ),
+        svg=expand(result("figures/{kind}_{{model}}_{{images}}.svg"), kind=JUDGED),
     log:
-        logfile("figures/{kind}_{model}_{images}"),
+        logfile("figures/{model}_{images}"),
     benchmark:
-        benchmark_file("figures/{kind}_{model}_{images}")
+        benchmark_file("figures/{model}_{images}")
     wildcard_constraints:
-        kind="roc|confusion|thresholds",
         images="|".join(["holdout", *map(re.escape, CONFIG.datasets)]),
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=TABLES.memory,
+        runtime=TABLES.time,
     params:
         version=STEP_VERSIONS["figures"],
         settings=lambda wildcards: tell.evaluate(CONFIG),
         holdouts=lambda wildcards: holdout_arguments(wildcards.model),
         scores=lambda wildcards: score_arguments(wildcards.images),
         data=lambda wildcards: tell.origin(CONFIG, wildcards.images),
-        stem=subpath(output.png, strip_suffix=".png"),
+        folder=subpath(output.roc, parent=True),
     shell:
-        'python "$SCRIPTS/figures.py" {wildcards.kind} --model {wildcards.model:q} --images {wildcards.images:q}'
+        'python "$SCRIPTS/figures.py" judged --model {wildcards.model:q} --images {wildcards.images:q}'
         " --settings {params.settings:q} {params.data:q} {params.holdouts:q} {params.scores:q}"
-        " --output {params.stem:q} > {log:q} 2>&1"
+        " --output {params.folder:q} > {log:q} 2>&1"

@@ -12,8 +12,8 @@ rule ingest:
     benchmark:
         benchmark_file("ingest/{dataset}/{shard}")
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=INGEST.memory,
+        runtime=INGEST.time,
     params:
         version=STEP_VERSIONS["ingest"],
         settings=lambda wildcards: tell.ingest(CONFIG),
@@ -38,7 +38,7 @@ rule rejects:
     benchmark:
         benchmark_file("rejects/{dataset}")
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=TABLES.memory,
+        runtime=TABLES.time,
     shell:
         'python "$SCRIPTS/rejects.py" --output {output.table:q} {input.index:q} {input.shards:q} > {log:q} 2>&1'

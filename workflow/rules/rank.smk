@@ -7,6 +7,7 @@ rule rank:
         scores=lambda wildcards: scores_of(wildcards.dataset),
         digests=lambda wildcards: shards_of(wildcards.dataset, ".digest"),
         models=[path for _, _, path in scorers()],
+        split=trained,
         training=lambda wildcards: ancient(shards_of("train", ".h5")) if CONFIG.trained_models else [],
         training_digests=lambda wildcards: shards_of("train", ".digest") if CONFIG.trained_models else [],
     output:
@@ -17,8 +18,8 @@ rule rank:
     benchmark:
         benchmark_file("rank/{dataset}")
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=RANK.memory,
+        runtime=RANK.time,
     params:
         version=STEP_VERSIONS["rank"],
         settings=lambda wildcards: tell.rank(CONFIG),

@@ -25,17 +25,18 @@ rule score:
         shard=ancient(result("shards/{dataset}/{shard}.h5")),
         engine=rules.engine.output.choice,
         models=[path for _, _, path in scorers()],
+        split=trained,
     output:
         scores=result("scores/{dataset}/{shard}.h5"),
     log:
         logfile("score/{dataset}/{shard}"),
     benchmark:
         benchmark_file("score/{dataset}/{shard}")
-    threads: 8
+    threads: SCORE.threads
     resources:
         gpu=0,
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=SCORE.memory,
+        runtime=SCORE.time,
     params:
         version=STEP_VERSIONS["score"],
         settings=lambda wildcards: tell.score(CONFIG),

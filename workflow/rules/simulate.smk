@@ -7,10 +7,10 @@ rule simulate:
         logfile("simulate/{dataset}"),
     benchmark:
         benchmark_file("simulate/{dataset}")
-    threads: 8
+    threads: SIMULATE.threads
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=SIMULATE.memory,
+        runtime=SIMULATE.time,
     params:
         version=STEP_VERSIONS["simulate"],
         settings=lambda wildcards: tell.simulate(CONFIG, wildcards.dataset),

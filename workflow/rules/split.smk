@@ -1,7 +1,7 @@
 # Needs the training shards and the truth table; says which images train, which choose the epoch, which are held out.
 
 
-rule split:
+checkpoint split:
     """Divide the labelled images."""
     input:
         digests=lambda wildcards: shards_of("train", ".digest"),
@@ -9,13 +9,15 @@ rule split:
         truth=training_truth,
     output:
         table=result("split.csv"),
+        digest=result("split.digest"),
+        record=result("split.json"),
     log:
         logfile("split"),
     benchmark:
         benchmark_file("split")
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=SPLIT.memory,
+        runtime=SPLIT.time,
     params:
         version=STEP_VERSIONS["split"],
         settings=lambda wildcards: tell.split(CONFIG),

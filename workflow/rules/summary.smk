@@ -4,11 +4,11 @@
 rule summary:
     """Say what came out of the run, from which recipe, and where it is."""
     input:
+        data=settled,
         metrics=metrics,
         split=result("split.csv") if CONFIG.trained_models else [],
         catalogues=[result(f"catalogue/{name}.{CONFIG.catalogue.formats[0]}") for name in CONFIG.scored_datasets],
         rejects=[result(f"rejects/{name}.csv") for name in CONFIG.datasets],
-        figures=figures,
     output:
         text=report(result("report/summary.txt"), caption="../report/run.rst", category="Summary"),
     log:
@@ -16,8 +16,8 @@ rule summary:
     benchmark:
         benchmark_file("summary")
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=TABLES.memory,
+        runtime=TABLES.time,
     params:
         version=STEP_VERSIONS["summary"],
         settings=lambda wildcards: tell.summary(CONFIG),

@@ -2,7 +2,8 @@
 rule train:
     """Train one network from one random seed."""
     input:
-        split=rules.split.output.table,
+        digest=split_digest,
+        split=ancient(result("split.csv")),
         shards=lambda wildcards: ancient(shards_of("train", ".h5")),
     output:
         model=result("train/{model}/seed-{seed}/model.keras"),
@@ -16,14 +17,14 @@ rule train:
     threads: 8
     resources:
         gpu=0,
-        mem_mb=12000,
-        runtime=1440,
+        mem_mb=TRAIN.memory,
+        runtime=TRAIN.time,
     params:
         version=STEP_VERSIONS["train"],
         settings=lambda wildcards: tell.train(CONFIG, wildcards.model),
         folder=subpath(output.model, parent=True),
         resume=lambda wildcards: result(f"cache/train/{wildcards.model}/seed-{wildcards.seed}"),
     shell:
-        'python "$SCRIPTS/train.py" --split {input.split:q} --settings {params.settings:q}'
+        'python "$SCRIPTS/train.py" --split {input.split:q} --digest {input.digest:q} --settings {params.settings:q}'
         " --seed {wildcards.seed} --gpus {resources.gpu} --threads {threads} --resume {params.resume:q}"
         " --output {params.folder:q} {input.shards:q} > {log:q} 2>&1"

@@ -20,10 +20,12 @@ def simulate(config: Config, dataset: str) -> str:
 
 
 def index(config: Config, dataset: str) -> str:
-    """For `scripts/index.py`."""
+    """For `scripts/index.py`: nothing about labels, so that another truth table does not list the images again."""
+    settings = config.datasets[dataset].model_dump(mode="json", include={"pattern"})
+    wanted = "auto" if config.datasets[dataset].truth == "auto" else None
     return _json(
         name=dataset,
-        dataset=config.datasets[dataset].model_dump(mode="json", exclude={"images"}),
+        dataset=settings | {"truth": wanted},
         bands=config.bands,
         cutout=config.cutout.model_dump(mode="json"),
         shard_size=config.shard_size,
@@ -69,7 +71,7 @@ def rank(config: Config) -> str:
         columns=columns,
         precision=config.scoring.precision,
         symmetries=config.scoring.symmetries,
-        provenance={"config": config.model_dump(mode="json", exclude={"catalogue"})},
+        provenance={"config": _made_from(config)},
     )
 
 
@@ -116,6 +118,12 @@ def example_options(config: Config) -> list[str]:
     if "train" in config.simulate:
         words += ["--pixel-scale", str(config.simulate["train"].pixel_scale)]
     return words
+
+
+def _made_from(config: Config) -> dict[str, Any]:
+    """What of the configuration scores depend on: no labels of what is scored, nor how it is judged and written."""
+    labels = {name: {"truth", "truth_id", "label"} for name in config.datasets if name != "train"}
+    return config.model_dump(mode="json", exclude={"catalogue": True, "evaluation": True, "datasets": labels})
 
 
 def _json(**values: Any) -> str:

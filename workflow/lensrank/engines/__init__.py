@@ -100,6 +100,23 @@ def make_engine(
     return keras_engine.KerasEngine(model, shape, batch_size, threads)
 
 
+def prepare(models: Sequence[Path], name: EngineName, cache: Path) -> None:
+    """Do at once what `make_engine` would do for one network after another.
+
+    Args:
+        models: whole models, `.keras`.
+        name: the engine.
+        cache: folder that keeps converted networks.
+
+    Raises:
+        ModelError: a model cannot be loaded or converted.
+    """
+    if name == "openvino":
+        from lensrank.engines import openvino_engine
+
+        openvino_engine.convert(models, cache)
+
+
 def _usable_cpus() -> int:
     """Cores that this process may use, which a cluster's scheduler limits; all, where the system does not say."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,8 +1,8 @@
 """Conversion of a trained Keras model for OpenVINO, as a program: TensorFlow and its memory end with the process.
 
-    KERAS_BACKEND=tensorflow python -m lensrank.engines.openvino_convert model.keras converted.xml
+    KERAS_BACKEND=tensorflow python -m lensrank.engines.openvino_convert model.keras converted.xml ...
 
-writes converted.xml and converted.bin. Weights stay in float32.
+writes converted.xml and converted.bin, for each pair of names. Weights stay in float32.
 """
 
 import argparse
@@ -41,7 +41,10 @@ def convert(model_path: Path, output: Path) -> None:
     graph.write_bytes(frozen.graph.as_graph_def().SerializeToString())
     network = openvino.Core().read_model(graph)
     replace_is_finite(network)
-    openvino.serialize(network, output, output.with_suffix(".bin"))
+    # Weights last, and under their name when they are whole: they tell that a network is done.
+    weights = output.with_suffix(".bin.tmp")
+    openvino.serialize(network, output, weights)
+    weights.rename(output.with_suffix(".bin"))
 
 
 def replace_is_finite(network: Any) -> None:
@@ -64,11 +67,11 @@ def replace_is_finite(network: Any) -> None:
 
 def main() -> None:
     """Parse the command line and convert."""
-    parser = argparse.ArgumentParser(description="Convert a trained model for OpenVINO.")
-    parser.add_argument("model", type=Path)
-    parser.add_argument("output", type=Path)
-    args = parser.parse_args()
-    convert(args.model, args.output)
+    parser = argparse.ArgumentParser(description="Convert trained models for OpenVINO.")
+    parser.add_argument("names", type=Path, nargs="+", metavar="MODEL OUTPUT", help="pairs: model.keras converted.xml")
+    names = parser.parse_args().names
+    for model, output in zip(names[::2], names[1::2], strict=True):
+        convert(model, output)
 
 
 if __name__ == "__main__":

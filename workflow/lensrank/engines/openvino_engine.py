@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,32 +101,58 @@ def import_openvino() -> Any:
     return openvino
 
 
+def convert(models: Iterable[Path], cache: Path) -> None:
+    """Convert those of several networks that are not in the cache, together: TensorFlow takes seconds to start.
+
+    Args:
+        models: whole models, `.keras`.
+        cache: folder that keeps converted networks.
+
+    Raises:
+        ModelError: a model is not there, or cannot be converted.
+    """
+    keys = {model: _key(model) for model in models}
+    missing = [model for model, key in keys.items() if entries.fetch(cache, key) is None]
+    for model, content in _convert(missing) if missing else ():
+        entries.store(cache, keys[model], content)
+
+
 def _converted(model: Path, cache: Path | None) -> tuple[bytes, bytes]:
     """Give the network's description and weights, converted now or before."""
-    if not model.is_file():
-        raise ModelError(f"{model}: there is no such model file. Train the model, or correct its path.")
-    version = import_openvino().__version__
-    key = value_digest(["openvino", CONVERSION_VERSION, version, file_digest(model)])
+    key = _key(model)
     content = None if cache is None else entries.fetch(cache, key)
     if content is None:
-        content = _convert(model)
+        ((_, content),) = _convert([model])
         if cache is not None:
             entries.store(cache, key, content)
     end = 8 + int.from_bytes(content[:8], "little")
     return content[8:end], content[end:]
 
 
-def _convert(model: Path) -> bytes:
+def _key(model: Path) -> str:
+    """Key of a converted network in the cache."""
+    if not model.is_file():
+        raise ModelError(f"{model}: there is no such model file. Train the model, or correct its path.")
+    version = import_openvino().__version__
+    return value_digest(["openvino", CONVERSION_VERSION, version, file_digest(model)])
+
+
+def _convert(models: Sequence[Path]) -> Iterator[tuple[Path, bytes]]:
     """Convert in a process of its own; gives the description's length in 8 bytes, the description, the weights."""
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
     with tempfile.TemporaryDirectory(prefix="lensrank-") as folder:
-        output = Path(folder) / "converted.xml"
-        command = [sys.executable, "-m", "lensrank.engines.openvino_convert", str(model), str(output)]
-        log.info("%s: converting for OpenVINO", model)
+        outputs = {model: Path(folder) / f"{number}.xml" for number, model in enumerate(models)}
+        words = [str(word) for pair in outputs.items() for word in pair]
+        log.info("converting for OpenVINO: %s", ", ".join(map(str, models)))
+        command = [sys.executable, "-m", "lensrank.engines.openvino_convert", *words]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            reason = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
-            log.info("%s", done.stderr)
-            raise ModelError(f"{model}: cannot be converted for OpenVINO ({reason[0]}). Set scoring.engine to keras.")
-        description = output.read_bytes()
-        return len(description).to_bytes(8, "little") + description + output.with_suffix(".bin").read_bytes()
+        for model, output in outputs.items():
+            weights = output.with_suffix(".bin")
+            if not weights.is_file():
+                reason = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
+                log.info("%s", done.stderr)
+                raise ModelError(
+                    f"{model}: cannot be converted for OpenVINO ({reason[0]}). Set scoring.engine to keras."
+                )
+            description = output.read_bytes()
+            yield model, len(description).to_bytes(8, "little") + description + weights.read_bytes()

@@ -12,15 +12,15 @@ from lensrank.figures.recipe import pick
 from lensrank.figures.roc import draw_roc
 from lensrank.figures.thresholds import draw_thresholds
 from lensrank.scored import Scored
-from lensrank.split import read_split, truth_file
+from lensrank.split import read_split
 from lensrank.truth import read_truth
+from lensrank.truthfile import truth_file
 
 KINDS = {
     "examples": "labelled images with colour bars",
     "auroc_epochs": "AUROC on training and validation images against the epoch",
-    "roc": "ROC of every seed and their mean",
-    "confusion": "confusion matrix, mean over the seeds",
-    "thresholds": "true-positive and true-negative rate against the threshold",
+    "judged": "what labelled scores show: ROC of every seed and their mean (roc), confusion matrix (confusion), "
+    "true-positive and true-negative rate against the threshold (thresholds)",
 }
 
 
@@ -68,33 +68,21 @@ def auroc_epochs(model: str, trainings: Sequence[tuple[str, str]], data: str, ou
     draw_history(model, [read_training(int(seed), Path(folder)) for seed, folder in trainings], data, output)
 
 
-def judged(
-    kind: str,
-    scored: Sequence[Scored],
-    settings: Evaluation,
-    model: str,
-    images: str,
-    data: str,
-    output: Path,
-) -> None:
-    """Draw a figure of labelled scores.
+def judged(scored: Sequence[Scored], settings: Evaluation, model: str, images: str, data: str, output: Path) -> None:
+    """Draw what labelled scores show: ROC, confusion matrix, and rates against the threshold.
 
     Args:
-        kind: "roc", "confusion" or "thresholds".
         scored: labelled scores, among them those of the model on the images.
         settings: of the evaluation.
         model: its name.
         images: "holdout", or the name of a scored data set.
         data: what the images are, such as "simulated"; may be empty.
-        output: path without a suffix.
+        output: folder; a figure is called <kind>_<model>_<images>.
 
     Raises:
         LensrankError: the model has no labelled scores on the images.
     """
     mine = pick(scored, model, images)
-    if kind == "roc":
-        draw_roc(mine, data, output)
-    elif kind == "confusion":
-        draw_confusion(mine, settings.threshold, data, output)
-    else:
-        draw_thresholds(mine, settings.threshold, data, output)
+    draw_roc(mine, data, output / f"roc_{model}_{images}")
+    draw_confusion(mine, settings.threshold, data, output / f"confusion_{model}_{images}")
+    draw_thresholds(mine, settings.threshold, data, output / f"thresholds_{model}_{images}")

@@ -86,7 +86,7 @@ def read_examples(rows: pd.DataFrame, shards: Sequence[Path], masked: float | No
     for shard, mine in rows.sort_values("row").groupby("shard"):
         table = read_table(paths[str(shard)])
         images = np.empty((len(mine), *table.shape, len(table.bands)), np.float32)
-        read_images(paths[str(shard)], mine["row"].to_numpy(), images)
+        read_images(paths[str(shard)], mine["row"].to_numpy(), images, np.arange(len(mine)))
         for row, image in zip(mine.to_dict("records"), images, strict=True):
             pixels = image[:, :, 0].astype(float)
             pixels[(pixels == masked) | ~np.isfinite(pixels)] = np.nan
