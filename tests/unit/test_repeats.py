@@ -52,9 +52,7 @@ def test_changed_settings_are_named_with_old_and_new_value(results: Path) -> Non
         "(augmentation.zoom [0.6, 1.4] -> null, learning_rate 0.001 -> 0.01)"
     )
     (line,) = repeats(results, wanted(other=changed(epochs=3)))
-    assert line.endswith(
-        "1 finished training will be repeated: other seed 0 (epochs null -> 3)"
-    )
+    assert line.endswith("1 finished training will be repeated: other seed 0 (epochs null -> 3)")
 
 
 def test_another_version_or_other_images_repeat_as_well(results: Path) -> None:

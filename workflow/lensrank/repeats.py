@@ -28,9 +28,7 @@ def repeats(results: Path, wanted: Mapping[tuple[str, int], str]) -> list[str]:
     unfit = {training: why for training, why in reasons.items() if why}
     lines = []
     if unfit:
-        lines.append(
-            f"{_count(len(unfit))} will be repeated: {'; '.join(_by_model(unfit))}"
-        )
+        lines.append(f"{_count(len(unfit))} will be repeated: {'; '.join(_by_model(unfit))}")
     rest = dict.fromkeys(finished.keys() - unfit.keys(), ())
     if rest and (truth := _changed_truth(results)):
         lines.append(

@@ -1,4 +1,5 @@
 # Names that all rules share: the checked configuration, paths of results, and which shards a data set has.
+import json
 import re
 import shlex
 import sys
@@ -122,6 +123,12 @@ def split_digest(wildcards):
     return checkpoints.split.get().output.digest
 
 
+def split_shards(wildcards):
+    """The shards that hold images of the split."""
+    record = json.loads(Path(checkpoints.split.get().output.record).read_text())
+    return ancient([result(f"shards/train/{name}.h5") for name in record["shards"]])
+
+
 def trained(wildcards):
     """The split, as an input of everything that follows a training.
 
@@ -224,15 +231,26 @@ def figures(wildcards):
     return [result(f"figures/{name}.{suffix}") for name in names for suffix in ("png", "svg")]
 
 
-def descriptions(wildcards):
-    """What was found among the images and in the truth tables, for a human."""
-    named = [dataset for dataset in CONFIG.datasets if truth_of(dataset) is not None]
-    return [index_of(dataset).text for dataset in CONFIG.datasets] + [result(f"truth/{name}.txt") for name in named]
+def truth_reports(wildcards):
+    """How the truth tables match the images."""
+    return [result(f"truth/{dataset}.txt") for dataset in CONFIG.datasets if truth_of(dataset) is not None]
 
 
-def assignments(wildcards):
-    """What says in which shard each image lies; one that was deleted is made again."""
-    return [index_of(dataset).assignment for dataset in CONFIG.datasets]
+def checkpoint_files():
+    """Everything that checkpoints make.
+
+    Asked for by name: where a file is gone that was asked for by way of the checkpoint alone, Snakemake takes the
+    checkpoint for due but nothing for missing, and says that there is nothing to be done.
+    """
+    names = ("shards", "assignment.csv", "rejects.csv", "truth.json", "summary.json", "summary.txt")
+    splits = [f"split.{suffix}" for suffix in ("csv", "digest", "json")] if CONFIG.trained_models else []
+    return [result(f"index/{dataset}/{name}") for dataset in CONFIG.datasets for name in names] + [*map(result, splits)]
+
+
+def catalogues():
+    """The catalogues in all formats, and the submissions."""
+    written = [f"catalogue/{name}.{suffix}" for name in CONFIG.scored_datasets for suffix in CONFIG.catalogue.formats]
+    return [*map(result, written), *(result(f"submission/{name}.csv") for name in CONFIG.scored_datasets)]
 
 
 def metrics(wildcards):
