@@ -9,6 +9,7 @@ import lensrank
 from lensrank.config import tell
 from lensrank.config.read import read_config
 from lensrank.errors import LensrankError
+from lensrank.files import file_digest
 from lensrank.fingerprint import fingerprint
 from lensrank.lists import shard_names
 from lensrank.repeats import repeats
@@ -162,7 +163,7 @@ def trainings():
 def tell_repeats():
     """Say which finished trainings will be repeated, before GPU hours are spent on them again."""
     wanted = {(model, seed): tell.train(CONFIG, model) for model, seed in trainings()}
-    for line in repeats(RESULTS, wanted):
+    for line in repeats(RESULTS, wanted, tell.split_record(CONFIG) if wanted else {}):
         print(line, file=sys.stderr)
 
 
@@ -173,6 +174,18 @@ def scorers():
         for model in CONFIG.scoring_models
         for seed in CONFIG.model_seeds(model)
     ]
+
+
+def training_records():
+    """Records of the trainings that score: small, so that Snakemake compares their content, digest of the model in it."""
+    trained = [(model, seed) for model, seed, _ in scorers() if CONFIG.models[model].path is None]
+    return [result(f"train/{model}/seed-{seed}/provenance.json") for model, seed in trained]
+
+
+def frozen_digests():
+    """Digests of the models that were trained elsewhere; a model is too large for Snakemake to compare its content."""
+    paths = [Path(path) for model, _, path in scorers() if CONFIG.models[model].path is not None]
+    return [file_digest(path) for path in paths if path.is_file()]
 
 
 def training_folders(model=None):
