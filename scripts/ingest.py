@@ -9,8 +9,8 @@ from lensrank.ingest import IngestSettings, Outputs, ingest
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=Path, required=True, help="folder, archive or re-pack that was indexed")
-    parser.add_argument("--list", type=Path, required=True, help="list of the shard's images, made by the index")
+    parser.add_argument("--index", type=Path, required=True, help="folder of the data set's index")
+    parser.add_argument("--name", required=True, help="of the shard, such as shard-0000")
     parser.add_argument("--settings", required=True, help="JSON: bands, cutout")
     parser.add_argument("--memory", type=Path, required=True, help="folder the index keeps between runs")
     parser.add_argument("--shard", type=Path, required=True, help="shard to make")
@@ -18,8 +18,8 @@ def main() -> None:
     parser.add_argument("--rejects", type=Path, required=True, help="table of rejected files to write")
     options = parser.parse_args()
     ingest(
-        options.images,
-        options.list,
+        options.index,
+        options.name,
         IngestSettings.model_validate_json(options.settings),
         options.memory,
         Outputs(options.shard, options.digest, options.rejects),

@@ -94,7 +94,7 @@ class Survey:
         for name in names or shard_names(self.lists):
             shard = self.output / "shards" / name
             outputs = Outputs(*(shard.with_suffix(suffix) for suffix in (".h5", ".digest", ".rejects.csv")))
-            ingest(self.images, self.lists / f"{name}.csv", settings, self.memory, outputs)
+            ingest(self.output / "index", name, settings, self.memory, outputs)
         return self
 
     def listed(self) -> dict[str, list[Row]]:

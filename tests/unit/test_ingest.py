@@ -291,7 +291,7 @@ def peak_of_programs(folder: Path, source: str, n: int) -> list[int]:
     peaks = [
         run_script("index", "--images", images, "--settings", settings, "--output", out, "--memory", memory),
         run_script(
-            *("ingest", "--images", images, "--list", out / "shards/shard-0000.csv", "--settings", json.dumps(common)),
+            *("ingest", "--index", out, "--name", "shard-0000", "--settings", json.dumps(common)),
             *("--memory", memory, "--shard", shard, "--digest", digest, "--rejects", rejects),
         ),
         run_script("rejects", "--output", folder / "rejects.csv", out / "rejects.csv", rejects),

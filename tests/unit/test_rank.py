@@ -73,6 +73,14 @@ def test_best_first_and_equal_scores_by_id(tmp_path, scores):
     assert set(found["flags"]) == {4}
 
 
+def test_no_catalogue_of_an_earlier_run_stays_in_another_format(tmp_path, scores):
+    for name in ("challenge.vot", "challenge.fits", "other.fits"):
+        (tmp_path / "catalogue").mkdir(exist_ok=True)
+        (tmp_path / "catalogue" / name).write_text("of an earlier run")
+    rank(tmp_path, scores)
+    assert sorted(path.name for path in (tmp_path / "catalogue").iterdir()) == ["challenge.csv", "other.fits"]
+
+
 def test_one_column_has_no_spread(tmp_path, scores):
     found = rank(tmp_path, scores, columns=["b_0"])
     assert list(found["score"]) == [1.0, 0.8, 0.7, 0.3, 0.2]

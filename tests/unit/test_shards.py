@@ -1,6 +1,8 @@
 """A shard gives back what was written, or says that it is damaged; a script then puts it aside."""
 
 import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -54,6 +56,19 @@ def test_a_script_puts_a_damaged_file_aside_and_says_so(shard: Path, monkeypatch
     assert [path.name for path in shard.parent.iterdir()] == ["shard-0000.h5.damaged"]
 
 
+def test_a_file_that_another_process_writes_to_is_not_damaged(shard: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging, "basicConfig", lambda **_: None)
+    hold = "import h5py, sys; file = h5py.File(sys.argv[1], 'r+'); print('open', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", hold, str(shard)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "open\n"
+        with pytest.raises(SystemExit, match="cannot be read"):
+            run(lambda: print(read_table(shard)))
+        holder.communicate()
+    assert len(read_table(shard)) == 70
+
+
 def test_what_is_not_damaged_stays_where_it_is(shard: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logging, "basicConfig", lambda **_: None)
     with h5py.File(shard, "a") as file:
@@ -61,13 +76,13 @@ def test_what_is_not_damaged_stays_where_it_is(shard: Path, monkeypatch: pytest.
     with pytest.raises(SystemExit, match="format version 99, expected 1"):
         run(lambda: print(content(shard)))
     assert shard.exists()
-    with pytest.raises(SystemExit, match=r"gone\.h5: cannot be read: no such file"):
+    with pytest.raises(SystemExit, match=r"gone\.h5: cannot be read: No such file"):
         run(lambda: print(read_table(shard.with_name("gone.h5"))))
 
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(h5py, "File", refuse)
-    with pytest.raises(ShardError, match="permission denied") as caught:
+    with pytest.raises(ShardError, match="Permission denied") as caught:
         read_table(shard)
     assert not isinstance(caught.value, DamagedFile)

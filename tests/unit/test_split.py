@@ -243,6 +243,7 @@ def test_script_splits_shards(tmp_path: Path) -> None:
     assert split.loc[split["part"] == "holdout", "id"].tolist() == ["8", "9", "10", "11"]
     assert split["shard"].unique().tolist() == ["shard-0000", "shard-0001"]
     record = json.loads((tmp_path / "split.json").read_text())
+    assert record["shards"] == ["shard-0000", "shard-0001"]
     assert record["images"] == {"train": 8, "holdout": 4}
     assert record["digest"] == (tmp_path / "split.digest").read_text()
     assert len(record["digest"]) == 64

@@ -1,6 +1,8 @@
 """Which image lies in which shard. An image keeps its shard for good; new images fill new shards."""
 
+import csv
 import logging
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -57,24 +59,32 @@ class Assignment:
 def read_assignment(path: Path, shard_size: int, shards: Path | None = None) -> Assignment:
     """The assignment of an earlier run; an empty one where there is none, or none for this size of a shard.
 
-    Losing it costs time, never correctness: all shards are then made anew. So a file that cannot be used is named in
-    the log and put aside.
+    Losing it costs time, never correctness: where no shard tells it, all are made anew. So a file that cannot be used
+    is named in the log and passed over.
 
     Args:
         path: as `Assignment.write` wrote it.
         shard_size: images in a shard.
         shards: folder of the shards that were made, which tell the assignment where the file is not there.
     """
-    if not path.exists():
-        return Assignment(shard_size) if shards is None else _recovered(shards, shard_size)
     try:
         # One object per number, not per image: there may be millions of images.
         numbers: dict[str, int] = {}
         rows = read_table(path, _header(shard_size))
         return Assignment(shard_size, {id: numbers.setdefault(shard, int(shard)) for id, shard in rows})
-    except (OSError, ValueError) as error:
-        log.warning("%s: not used (%s). All images are assigned to shards anew.", path, error)
-        return Assignment(shard_size)
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, csv.Error) as error:
+        log.warning("%s: not used (%s).", path, error)
+        if _is_of_another_size(path, shard_size):
+            return Assignment(shard_size)
+    return Assignment(shard_size) if shards is None else _recovered(shards, shard_size)
+
+
+def _is_of_another_size(path: Path, shard_size: int) -> bool:
+    with path.open("rb") as stream:
+        header = stream.readline().strip().decode("ascii", "replace")
+    return re.fullmatch(r"id,shard_of_\d+", header) is not None and header != ",".join(_header(shard_size))
 
 
 def _recovered(folder: Path, shard_size: int) -> Assignment:

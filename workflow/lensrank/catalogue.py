@@ -12,7 +12,7 @@ catalogue comes from: FITS in header cards, VOTable in PARAMs, Parquet in the sc
 import json
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,12 @@ def write_catalogue(path: Path, catalogue: Catalogue) -> None:
         raise ConfigError(f"{path}: a catalogue ends in one of {', '.join(WRITERS)}")
     with replacing(path) as temporary:
         writer(temporary, catalogue)
+
+
+def remove_other_formats(paths: Sequence[Path]) -> None:
+    """Remove catalogues beside these in formats that are no longer asked for: their rows are of an earlier run."""
+    for other in {path.with_suffix(suffix) for path in paths for suffix in WRITERS} - set(paths):
+        other.unlink(missing_ok=True)
 
 
 def write_submission(path: Path, ids: Iterable[str], scores: Iterable[float]) -> None:

@@ -59,24 +59,31 @@ def same_as_before(images: Path, memory: Path, shard: str, rows: Sequence[Row]) 
     """
     notes = _read_notes(memory, shard)
     copied = [
-        file
-        for row in rows
-        for file in row.files
-        if file.path in notes and str(file.version) not in (notes[file.path].version, notes[file.path].time)
+        file for row in rows for file in row.files if file.path in notes and str(file.version) != notes[file.path].time
     ]
     with ThreadPoolExecutor(READERS) as readers:
         digests = readers.map(lambda file: _digest(images / file.path), copied)
-    unchanged = [file for file, digest in zip(copied, digests, strict=True) if digest == notes[file.path].digest]
-    if unchanged:
-        notes.update({file.path: notes[file.path]._replace(time=str(file.version)) for file in unchanged})
-        write_notes(memory, shard, notes.values())
+    changed: dict[str, str] = {}
+    for file, digest in zip(copied, digests, strict=True):
+        note = notes[file.path]
+        if digest == note.digest:
+            notes[file.path] = note._replace(time=str(file.version))
+        elif str(file.version) == note.version:
+            # Other bytes came with a time that is in the list already, as a backup brings them.
+            changed[file.path] = f"{file.version}-{digest}"
     if copied:
-        log.info("%s: %d files have a new time, and %d of them the same bytes", shard, len(copied), len(unchanged))
-    return [row._replace(files=tuple(_as_noted(file, notes.get(file.path)) for file in row.files)) for row in rows]
+        same = sum(str(file.version) == notes[file.path].time for file in copied)
+        log.info("%s: %d files have a new time, and %d of them the same bytes", shard, len(copied), same)
+        if same:
+            write_notes(memory, shard, notes.values())
 
+    def listed(file: DataFile) -> DataFile:
+        note = notes.get(file.path)
+        if note is not None and str(file.version) == note.time:
+            return file._replace(version=note.version)
+        return file._replace(version=changed.get(file.path, file.version))
 
-def _as_noted(file: DataFile, note: Note | None) -> DataFile:
-    return file if note is None or str(file.version) != note.time else file._replace(version=note.version)
+    return [row._replace(files=tuple(map(listed, row.files))) for row in rows]
 
 
 def _read_notes(memory: Path, shard: str) -> dict[str, Note]:

@@ -53,6 +53,12 @@ def bytes_digest(data: bytes) -> str:
     return digest.hexdigest()
 
 
+def stamp(path: str | Path) -> list[int]:
+    """A file's size, and its modification time in nanoseconds."""
+    status = Path(path).stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
 def file_digest(path: str | Path) -> str:
     """Hexadecimal digest of a file's bytes."""
     digest = new_digest()

@@ -1,5 +1,6 @@
 """What the index found, for a human to read before GPU hours are spent."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -68,6 +69,18 @@ def summarise(
         "rejects": dict(sorted(Counter(reject.reason for reject in rejects).items())),
         "truth_among_images": None if truth is None else str(truth),
     }
+
+
+def indexed_images(index: Path) -> Path:
+    """The folder, archive or re-pack that an index is of.
+
+    Raises:
+        DataError: the index's folder holds no summary.
+    """
+    path = index / "summary.json"
+    if not path.is_file():
+        raise DataError(f"{path}: no such file. Run the index.")
+    return Path(json.loads(path.read_text(encoding="utf-8"))["images_path"])
 
 
 def describe(summary: dict[str, Any]) -> str:

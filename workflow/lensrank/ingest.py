@@ -17,6 +17,7 @@ from lensrank.files import bytes_digest, file_digest, write_text
 from lensrank.fits import Cutout as Pixels
 from lensrank.fits import Rejected, read_cutout, read_timed
 from lensrank.flags import Flag, Reason
+from lensrank.index_summary import indexed_images
 from lensrank.lists import Row, read_list
 from lensrank.progress import progress
 from lensrank.rejects import Reject, describe, write_rejects
@@ -53,12 +54,12 @@ class _Image(NamedTuple):
     flags: int
 
 
-def ingest(images: Path, shard_list: Path, settings: IngestSettings, memory: Path, outputs: Outputs) -> None:
+def ingest(index: Path, name: str, settings: IngestSettings, memory: Path, outputs: Outputs) -> None:
     """Make one shard. It has no rows when all of its images are rejected.
 
     Args:
-        images: the folder, archive or re-pack that was indexed.
-        shard_list: the shard's list.
+        index: the index's folder, which says where the images lie and which are the shard's.
+        name: the shard's name.
         settings: bands and look of an image.
         memory: the index's memory, where an archive's members are staged.
         outputs: files to make.
@@ -69,8 +70,9 @@ def ingest(images: Path, shard_list: Path, settings: IngestSettings, memory: Pat
         DataError: the re-pack cannot be read.
         ShardError: the list is damaged.
     """
+    images = indexed_images(index)
     check_images(images)
-    name = shard_list.stem
+    shard_list = index / "shards" / f"{name}.csv"
     rows = list(read_list(shard_list, settings.bands))
     rejects: list[Reject] = []
     with (

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from lensrank.catalogue import Catalogue, Column, write_catalogue, write_submission
+from lensrank.catalogue import Catalogue, Column, remove_other_formats, write_catalogue, write_submission
 from lensrank.config.settings import Settings
 from lensrank.engines import Precision
 from lensrank.errors import ShardError
@@ -42,7 +42,7 @@ def rank_dataset(
     dataset: str,
     settings: RankSettings,
     scores: Sequence[Path],
-    catalogues: Iterable[Path],
+    catalogues: Sequence[Path],
     submission: Path | None = None,
     training: Iterable[Path] = (),
     models: Iterable[TrainedModel] = (),
@@ -77,6 +77,7 @@ def rank_dataset(
     )
     for path in catalogues:
         write_catalogue(path, catalogue)
+    remove_other_formats(catalogues)
     if submission is not None:
         order = sorted(range(len(table)), key=lambda row: id_order(str(table.id[row])))
         # A submission must have a number for every image; one without a score is the last to be looked at.

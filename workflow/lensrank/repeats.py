@@ -5,16 +5,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from lensrank.files import file_digest
+from lensrank.files import file_digest, stamp
 from lensrank.steps import STEP_VERSIONS
 
 
-def repeats(results: Path, wanted: Mapping[tuple[str, int], str]) -> list[str]:
+def repeats(results: Path, wanted: Mapping[tuple[str, int], str], split: Mapping[str, Any]) -> list[str]:
     """Say which finished trainings fit the run no more, before GPU hours are spent on them again.
 
     Args:
         results: folder of the run's results.
         wanted: settings of each training of the run, JSON, by model and seed.
+        split: what the run asks of the split, to be compared with its record: settings, label, and truth where the
+            configuration names it.
 
     Returns:
         Lines of text, none where nothing is to be said.
@@ -30,20 +32,26 @@ def repeats(results: Path, wanted: Mapping[tuple[str, int], str]) -> list[str]:
     if unfit:
         lines.append(f"{_count(len(unfit))} will be repeated: {'; '.join(_by_model(unfit))}")
     rest = dict.fromkeys(finished.keys() - unfit.keys(), ())
-    if rest and (truth := _changed_truth(results)):
+    if rest and (why := list(_split_changes(_read(results / "split.json"), split))):
         lines.append(
-            f"{truth}: the truth table has changed since the split was made from it. {_count(len(rest))} will be "
-            f"repeated if a label did: {'; '.join(_by_model(rest))}"
+            f"{_count(len(rest))} will be repeated if the split changes, because of {', '.join(why)}: "
+            f"{'; '.join(_by_model(rest))}"
         )
     return lines
 
 
+def _read(path: Path) -> dict[str, Any] | None:
+    """A record; None where there is none that can be read, so that nothing is known: it must not stop a run."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
 def _record(results: Path, model: str, seed: int) -> dict[str, Any] | None:
     folder = results / f"train/{model}/seed-{seed}"
-    if not (folder / "model.keras").exists() or not (folder / "provenance.json").exists():
-        return None
-    record: dict[str, Any] = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
-    return record
+    return _read(folder / "provenance.json") if (folder / "model.keras").exists() else None
 
 
 def _digest(results: Path) -> str | None:
@@ -51,23 +59,32 @@ def _digest(results: Path) -> str | None:
     return path.read_text(encoding="ascii") if path.exists() else None
 
 
-def _changed_truth(results: Path) -> str | None:
-    """The truth table that the split was made from, where it is another one now."""
-    path = results / "split.json"
-    if not path.exists():
-        return None
-    record = json.loads(path.read_text(encoding="utf-8"))
-    truth: str = record["truth"]
-    return truth if not Path(truth).exists() or file_digest(truth) != record["truth_digest"] else None
+def _split_changes(record: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> Iterator[str]:
+    """What the split that is there was made from and will not be made from again."""
+    if record is None:
+        return
+    for key, value in wanted.items():
+        yield from _differences(f"datasets.train.{key}" if key != "settings" else "split", record.get(key), value)
+    truth = Path(record.get("truth", ""))
+    if (
+        wanted.get("truth", str(truth)) != str(truth)
+        or not truth.is_file()
+        or stamp(truth) == record.get("truth_stamp")
+    ):
+        return
+    if file_digest(truth) != record.get("truth_digest"):
+        yield f"{truth}, which has changed"
 
 
 def _reasons(record: Mapping[str, Any], settings: Mapping[str, Any], digest: str | None) -> Iterator[str]:
     """What differs between a training that was made and the one that is asked for."""
-    if record["step_version"] != STEP_VERSIONS["train"]:
-        yield f"version of the step {record['step_version']} -> {STEP_VERSIONS['train']}"
-    if digest is not None and record["split"] != digest:
+    # The first version did not note itself.
+    version = record.get("step_version", 1)
+    if version != STEP_VERSIONS["train"]:
+        yield f"version of the step {version} -> {STEP_VERSIONS['train']}"
+    elif digest is not None and record.get("split") != digest:
         yield "other training images or labels"
-    yield from _differences("", record["settings"], settings)
+    yield from _differences("", record.get("settings"), settings)
 
 
 def _differences(name: str, old: Any, new: Any) -> Iterator[str]:

@@ -13,6 +13,7 @@ labels: truth is joined later, so that a corrected truth table touches no pixel.
 """
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -221,10 +222,12 @@ def opened(path: str | Path, format_version: int) -> Iterator[h5py.File]:
                     "made anew."
                 )
             yield file
-    except (FileNotFoundError, PermissionError) as error:
-        reason = "no such file" if isinstance(error, FileNotFoundError) else "permission denied"
-        raise ShardError(f"{path}: cannot be read: {reason}.") from error
-    except (OSError, LookupError, RuntimeError, ValueError, TypeError) as error:
+    except OSError as error:
+        # What HDF5 finds in a file has no number; what the system says of it has one, and may pass.
+        if error.errno is not None:
+            raise ShardError(f"{path}: cannot be read: {os.strerror(error.errno)}.") from error
+        raise DamagedFile(path, str(error)) from error
+    except (LookupError, RuntimeError, ValueError, TypeError) as error:
         raise DamagedFile(path, str(error)) from error
 
 

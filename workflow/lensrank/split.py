@@ -9,7 +9,8 @@ import pandas as pd
 
 from lensrank.config.settings import Dataset, Split
 from lensrank.errors import ConfigError, LensrankError, TruthError
-from lensrank.files import file_digest, replacing, value_digest, write_json, write_text
+from lensrank.files import file_digest, replacing, stamp, value_digest, write_json, write_text
+from lensrank.lists import shard_number
 from lensrank.names import id_order
 from lensrank.shards import read_table
 from lensrank.truth import read_truth
@@ -86,8 +87,10 @@ def split_shards(shards: Sequence[Path], truth: Path, dataset: Dataset, split: S
         "digest": digest,
         "truth": str(table),
         "truth_digest": file_digest(table),
+        "truth_stamp": stamp(table),
         "label": dataset.label,
         "settings": split.model_dump(mode="json"),
+        "shards": sorted(done["shard"].unique(), key=shard_number),
         "images": done["part"].value_counts().to_dict(),
     }
     write_json(output.with_suffix(".json"), record)

@@ -1,4 +1,5 @@
 # Names that all rules share: the checked configuration, paths of results, and which shards a data set has.
+import json
 import re
 import shlex
 import sys
@@ -8,6 +9,7 @@ import lensrank
 from lensrank.config import tell
 from lensrank.config.read import read_config
 from lensrank.errors import LensrankError
+from lensrank.files import file_digest
 from lensrank.fingerprint import fingerprint
 from lensrank.lists import shard_names
 from lensrank.repeats import repeats
@@ -122,6 +124,12 @@ def split_digest(wildcards):
     return checkpoints.split.get().output.digest
 
 
+def split_shards(wildcards):
+    """The shards that hold images of the split."""
+    record = json.loads(Path(checkpoints.split.get().output.record).read_text())
+    return ancient([result(f"shards/train/{name}.h5") for name in record["shards"]])
+
+
 def trained(wildcards):
     """The split, as an input of everything that follows a training.
 
@@ -155,7 +163,7 @@ def trainings():
 def tell_repeats():
     """Say which finished trainings will be repeated, before GPU hours are spent on them again."""
     wanted = {(model, seed): tell.train(CONFIG, model) for model, seed in trainings()}
-    for line in repeats(RESULTS, wanted):
+    for line in repeats(RESULTS, wanted, tell.split_record(CONFIG) if wanted else {}):
         print(line, file=sys.stderr)
 
 
@@ -166,6 +174,18 @@ def scorers():
         for model in CONFIG.scoring_models
         for seed in CONFIG.model_seeds(model)
     ]
+
+
+def training_records():
+    """Records of the trainings that score: small, so that Snakemake compares their content, digest of the model in it."""
+    trained = [(model, seed) for model, seed, _ in scorers() if CONFIG.models[model].path is None]
+    return [result(f"train/{model}/seed-{seed}/provenance.json") for model, seed in trained]
+
+
+def frozen_digests():
+    """Digests of the models that were trained elsewhere; a model is too large for Snakemake to compare its content."""
+    paths = [Path(path) for model, _, path in scorers() if CONFIG.models[model].path is not None]
+    return [file_digest(path) for path in paths if path.is_file()]
 
 
 def training_folders(model=None):
@@ -224,15 +244,26 @@ def figures(wildcards):
     return [result(f"figures/{name}.{suffix}") for name in names for suffix in ("png", "svg")]
 
 
-def descriptions(wildcards):
-    """What was found among the images and in the truth tables, for a human."""
-    named = [dataset for dataset in CONFIG.datasets if truth_of(dataset) is not None]
-    return [index_of(dataset).text for dataset in CONFIG.datasets] + [result(f"truth/{name}.txt") for name in named]
+def truth_reports(wildcards):
+    """How the truth tables match the images."""
+    return [result(f"truth/{dataset}.txt") for dataset in CONFIG.datasets if truth_of(dataset) is not None]
 
 
-def assignments(wildcards):
-    """What says in which shard each image lies; one that was deleted is made again."""
-    return [index_of(dataset).assignment for dataset in CONFIG.datasets]
+def checkpoint_files():
+    """Everything that checkpoints make.
+
+    Asked for by name: where a file is gone that was asked for by way of the checkpoint alone, Snakemake takes the
+    checkpoint for due but nothing for missing, and says that there is nothing to be done.
+    """
+    names = ("shards", "assignment.csv", "rejects.csv", "truth.json", "summary.json", "summary.txt")
+    splits = [f"split.{suffix}" for suffix in ("csv", "digest", "json")] if CONFIG.trained_models else []
+    return [result(f"index/{dataset}/{name}") for dataset in CONFIG.datasets for name in names] + [*map(result, splits)]
+
+
+def catalogues():
+    """The catalogues in all formats, and the submissions."""
+    written = [f"catalogue/{name}.{suffix}" for name in CONFIG.scored_datasets for suffix in CONFIG.catalogue.formats]
+    return [*map(result, written), *(result(f"submission/{name}.csv") for name in CONFIG.scored_datasets)]
 
 
 def metrics(wildcards):

@@ -6,7 +6,7 @@ rule figure_examples:
     input:
         digest=split_digest,
         split=ancient(result("split.csv")),
-        shards=lambda wildcards: ancient(shards_of("train", ".h5")),
+        shards=split_shards,
         truth=training_truth,
     output:
         png=report(result("figures/examples.png"), caption="../report/examples.rst", category="Figures"),

@@ -17,11 +17,10 @@ rule ingest:
     params:
         version=STEP_VERSIONS["ingest"],
         settings=lambda wildcards: tell.ingest(CONFIG),
-        images=lambda wildcards: images_of(wildcards.dataset),
-        list=lambda wildcards: result(f"index/{wildcards.dataset}/shards/{wildcards.shard}.csv"),
+        index=lambda wildcards: result(f"index/{wildcards.dataset}"),
         memory=lambda wildcards: result(f"cache/index/{wildcards.dataset}"),
     shell:
-        'python "$SCRIPTS/ingest.py" --images {params.images:q} --list {params.list:q}'
+        'python "$SCRIPTS/ingest.py" --index {params.index:q} --name {wildcards.shard}'
         " --settings {params.settings:q} --memory {params.memory:q} --shard {output.shard:q}"
         " --digest {output.digest:q} --rejects {output.rejects:q} > {log:q} 2>&1"
 

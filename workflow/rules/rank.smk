@@ -6,7 +6,8 @@ rule rank:
     input:
         scores=lambda wildcards: scores_of(wildcards.dataset),
         digests=lambda wildcards: shards_of(wildcards.dataset, ".digest"),
-        models=[path for _, _, path in scorers()],
+        models=ancient([path for _, _, path in scorers()]),
+        records=training_records(),
         split=trained,
         training=lambda wildcards: ancient(shards_of("train", ".h5")) if CONFIG.trained_models else [],
         training_digests=lambda wildcards: shards_of("train", ".digest") if CONFIG.trained_models else [],
@@ -22,8 +23,9 @@ rule rank:
         runtime=RANK.time,
     params:
         version=STEP_VERSIONS["rank"],
-        settings=lambda wildcards: tell.rank(CONFIG),
+        settings=lambda wildcards: tell.rank(CONFIG, wildcards.dataset),
         models=lambda wildcards: model_arguments(),
+        digests=frozen_digests(),
     shell:
         'python "$SCRIPTS/rank.py" --settings {params.settings:q} --dataset {wildcards.dataset:q}'
         " --scores {input.scores:q} --digests {input.digests:q} {params.models:q} --training {input.training:q}"

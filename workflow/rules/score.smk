@@ -24,7 +24,8 @@ rule score:
         digest=result("shards/{dataset}/{shard}.digest"),
         shard=ancient(result("shards/{dataset}/{shard}.h5")),
         engine=rules.engine.output.choice,
-        models=[path for _, _, path in scorers()],
+        models=ancient([path for _, _, path in scorers()]),
+        records=training_records(),
         split=trained,
     output:
         scores=result("scores/{dataset}/{shard}.h5"),
@@ -41,6 +42,7 @@ rule score:
         version=STEP_VERSIONS["score"],
         settings=lambda wildcards: tell.score(CONFIG),
         models=lambda wildcards: model_arguments(),
+        digests=frozen_digests(),
         cache=result("cache/scores"),
     shell:
         'python "$SCRIPTS/score.py" --shard {input.shard:q} --settings {params.settings:q}'

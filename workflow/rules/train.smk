@@ -4,7 +4,7 @@ rule train:
     input:
         digest=split_digest,
         split=ancient(result("split.csv")),
-        shards=lambda wildcards: ancient(shards_of("train", ".h5")),
+        shards=split_shards,
     output:
         model=result("train/{model}/seed-{seed}/model.keras"),
         history=result("train/{model}/seed-{seed}/history.csv"),

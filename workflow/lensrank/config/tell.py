@@ -47,6 +47,13 @@ def split(config: Config) -> str:
     return config.split.model_dump_json()
 
 
+def split_record(config: Config) -> dict[str, Any]:
+    """What the split's record holds of the configuration."""
+    dataset = config.datasets["train"]
+    named = {} if dataset.truth in ("auto", None) else {"truth": str(dataset.truth)}
+    return {"settings": config.split.model_dump(mode="json"), "label": dataset.label, **named}
+
+
 def train(config: Config, model: str) -> str:
     """For `scripts/train.py`."""
     return _json(
@@ -63,7 +70,7 @@ def score(config: Config) -> str:
     return config.scoring.model_dump_json(include={"symmetries", "precision", "batch_size"})
 
 
-def rank(config: Config) -> str:
+def rank(config: Config, dataset: str) -> str:
     """For `scripts/rank.py`."""
     columns = [f"{model}_{seed}" for model in config.scoring_models for seed in config.model_seeds(model)]
     return _json(
@@ -71,7 +78,7 @@ def rank(config: Config) -> str:
         columns=columns,
         precision=config.scoring.precision,
         symmetries=config.scoring.symmetries,
-        provenance={"config": _made_from(config)},
+        provenance={"config": _made_from(config, dataset)},
     )
 
 
@@ -120,10 +127,19 @@ def example_options(config: Config) -> list[str]:
     return words
 
 
-def _made_from(config: Config) -> dict[str, Any]:
-    """What of the configuration scores depend on: no labels of what is scored, nor how it is judged and written."""
-    labels = {name: {"truth", "truth_id", "label"} for name in config.datasets if name != "train"}
-    return config.model_dump(mode="json", exclude={"catalogue": True, "evaluation": True, "datasets": labels})
+def _made_from(config: Config, dataset: str) -> dict[str, Any]:
+    """What of the configuration the scores of a data set depend on: not how they are judged and written, nor others."""
+    told = config.model_dump(mode="json", exclude={"catalogue", "evaluation", "datasets", "simulate", "models"})
+    sources = [dataset, "train"] if config.trained_models else [dataset]
+    told["datasets"] = {name: config.datasets[name].model_dump(mode="json") for name in sources}
+    for key in () if dataset == "train" else ("truth", "truth_id", "label"):
+        del told["datasets"][dataset][key]
+    told["simulate"] = {
+        name: config.simulate[name].model_dump(mode="json") for name in sources if name in config.simulate
+    }
+    told["models"] = {name: config.models[name].model_dump(mode="json") for name in config.scoring_models}
+    del told["scoring"]["datasets"]
+    return told
 
 
 def _json(**values: Any) -> str:
