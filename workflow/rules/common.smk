@@ -119,27 +119,30 @@ def training_truth(wildcards):
     return truth_of("train") or index_of("train").truth
 
 
+def split_outputs():
+    """The outputs of the split, made first where they are not there.
+
+    Where a checkpoint is due, Snakemake takes all that follows for due as well. Once it is made, only jobs that asked for
+    it are judged anew: so whatever follows the split asks for the index before it, too.
+    """
+    index_of("train")
+    return checkpoints.split.get().output
+
+
 def split_digest(wildcards):
-    """The digest of the split and its images, made first where it is not there: another table may give the same."""
-    return checkpoints.split.get().output.digest
+    """The digest of the split and its images: another truth table may give the same."""
+    return split_outputs().digest
 
 
 def split_shards(wildcards):
     """The shards that hold images of the split."""
-    record = json.loads(Path(checkpoints.split.get().output.record).read_text())
+    record = json.loads(Path(split_outputs().record).read_text())
     return ancient([result(f"shards/train/{name}.h5") for name in record["shards"]])
 
 
 def trained(wildcards):
-    """The split, as an input of everything that follows a training.
-
-    Where a checkpoint is due, Snakemake takes all that follows for due as well. Once it is made, only jobs that depend
-    on it directly are judged anew, so all have to.
-    """
-    if not CONFIG.trained_models:
-        return []
-    index_of("train")
-    return ancient(split_digest(wildcards))
+    """The split, as an input of everything that follows a training, for the sake of `split_outputs`."""
+    return ancient(split_digest(wildcards)) if CONFIG.trained_models else []
 
 
 def settled(wildcards):
