@@ -262,7 +262,7 @@ def test_the_code_of_the_plots_was_changed(survey, project):
 
 
 def test_another_format_of_the_catalogue_was_asked_for(survey):
-    survey.config["catalogue"] = {"formats": ["parquet", "vot"]}
+    survey.config["catalogue"] = {"formats": ["parquet", "csv", "vot"]}
     assert survey.again().jobs == THE_END
     assert (survey.results / "catalogue/sky.vot").exists()
     survey.config["catalogue"] = {"formats": ["parquet"]}
