@@ -257,6 +257,8 @@ def test_a_lost_memory_keeps_images_in_the_shards_that_were_made(tmp_path: Path)
     before = made.index().ingest().ids()
     assert before["shard-0003"] == ["1", "2"]
     shutil.rmtree(made.memory)
+    shards = made.output / "shards"
+    shutil.copy(shards / "shard-0003.h5", shards / "shard-0003 (copy).h5")
     assert made.index().ids() == before
     (made.memory / "assignment.csv").write_text('id,shard_of_4\n"1' + 200_000 * "x")
     assert made.index().ids() == before

@@ -1,8 +1,10 @@
 """Errors whose text is for the user: what was found, where, and what to do about it."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+NAMED = 5
 
 
 class LensrankError(Exception):
@@ -55,3 +57,8 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     folded = {name.lower(): name for name in sorted(known, reverse=True)}
     close = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.5)
     return folded[close[0]] if close else None
+
+
+def first_few(names: Sequence[str]) -> str:
+    """The first of a list of names, for a log line or an error."""
+    return ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")

@@ -8,7 +8,7 @@ from typing import Any
 
 from lensrank.config.settings import Dataset
 from lensrank.contents import Found
-from lensrank.errors import DataError
+from lensrank.errors import DataError, first_few
 from lensrank.grouping import Grouping
 from lensrank.lists import Row
 from lensrank.rejects import Reject
@@ -97,7 +97,7 @@ def describe(summary: dict[str, Any]) -> str:
     lines.append("Passed over:" if summary["passed_over"] else "Passed over: nothing")
     lines += [f"  {number:>10,} {kind}" for kind, number in summary["passed_over"].items()]
     if archives := summary["archives_not_followed"]:
-        lines.append(f"  {len(archives):>10,} archives ({_examples(archives)}): {ARCHIVES_HINT}")
+        lines.append(f"  {len(archives):>10,} archives ({first_few(archives)}): {ARCHIVES_HINT}")
     lines.append(describe_rejects(Counter(summary["rejects"])).capitalize())
     if summary["truth_among_images"] is not None:
         lines.append(f"Truth table among the images: {summary['truth_among_images']}")
@@ -123,10 +123,6 @@ def check_any_images(
     raise DataError(
         f"{images}: not one image that can be used. What was looked for and found:\n  " + "\n  ".join(hints)
     )
-
-
-def _examples(names: Sequence[str]) -> str:
-    return ", ".join(names[:EXAMPLES]) + (", …" if len(names) > EXAMPLES else "")
 
 
 def _folder(path: str) -> str:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +12,8 @@ from lensrank.contents import DataFile
 from lensrank.errors import ShardError
 from lensrank.files import new_digest, replacing, write_text
 from lensrank.tables import ENCODING, ERRORS, read_table
+
+SHARD_NAME = re.compile(r"shard-\d{4,}")
 
 
 class Row(NamedTuple):
@@ -41,7 +44,8 @@ def shard_number(name: str) -> int:
 
 def shard_names(folder: Path, suffix: str = ".csv") -> list[str]:
     """Names of the shards that have a list in a folder, or a file of another suffix, in the order of their numbers."""
-    return sorted((path.stem for path in folder.glob(f"shard-*{suffix}")), key=shard_number)
+    names = (path.name.removesuffix(suffix) for path in folder.glob(f"shard-*{suffix}"))
+    return sorted((name for name in names if SHARD_NAME.fullmatch(name)), key=shard_number)
 
 
 def write_list(folder: Path, name: str, bands: Sequence[str], rows: Iterable[Row]) -> str:

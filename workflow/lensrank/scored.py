@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 
 from lensrank.config.settings import Dataset, Evaluation
-from lensrank.errors import LensrankError, TruthError
+from lensrank.errors import LensrankError, TruthError, first_few
 from lensrank.names import id_order
 from lensrank.provenance import training_recipe
 from lensrank.scores import read_scores
-from lensrank.split import HOLDOUT, first_few
+from lensrank.split import HOLDOUT
 from lensrank.truth import read_truth
 from lensrank.truthfile import truth_file
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lensrank.config.settings import Dataset, Split
-from lensrank.errors import ConfigError, LensrankError, TruthError
+from lensrank.errors import ConfigError, LensrankError, TruthError, first_few
 from lensrank.files import file_digest, replacing, stamp, value_digest, write_json, write_text
 from lensrank.lists import shard_number
 from lensrank.names import id_order
@@ -18,7 +18,6 @@ from lensrank.truthfile import truth_file
 
 TRAIN, VALIDATION, HOLDOUT = "train", "validation", "holdout"
 PARTS = (TRAIN, VALIDATION, HOLDOUT)
-NAMED = 5
 
 log = logging.getLogger("lensrank")
 
@@ -138,11 +137,6 @@ def read_split(path: Path) -> pd.DataFrame:
     """Read what `write_split` wrote, with IDs and groups as text."""
     texts = dict.fromkeys(("id", "shard", "part", "group"), str)
     return pd.read_csv(path, dtype=texts, keep_default_na=False)
-
-
-def first_few(ids: Sequence[str]) -> str:
-    """The first IDs of a list, for a log line or an error."""
-    return ", ".join(ids[:NAMED]) + (", ..." if len(ids) > NAMED else "")
 
 
 def _labelled(images: pd.DataFrame, truth: pd.DataFrame, split: Split) -> pd.DataFrame:

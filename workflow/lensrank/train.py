@@ -8,7 +8,7 @@ therefore all that the next ones need, and a training that was interrupted ends 
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,26 +64,21 @@ def train(
     device, on_gpu = use_device(gpus, settings.model.allow_cpu, threads)
     parts = trainingset.load(read_split(Path(split)), shards, settings.shape, settings.bands)
     selection = VALIDATION if len(parts[VALIDATION]) else HOLDOUT
-    record = _origins(settings, seed, Path(digest)) | {
-        "images": {name: len(part) for name, part in parts.items()},
-        "selection": selection,
-        "precision": _precision(settings, on_gpu),
-    }
+    record = _origins(settings, seed, Path(digest), parts)
+    record |= {"selection": selection, "precision": _precision(settings, on_gpu)}
     identity = value_digest(record)
     normalisation = _normalisation(settings, parts[TRAIN])
     trainer = Trainer(settings, normalisation, seed, record["precision"])
-    log.info(
-        "train %s seed %d: network %s, %s weights, %s on %s with %s",
-        *(settings.name, seed, settings.network, f"{trainer.network.count_params():,}"),
-        *(record["precision"], device, record["backend"]),
-    )
+    weights = trainer.network.count_params()
+    what = f"network {settings.network}, {weights:,} weights, {record['precision']}"
+    log.info("train %s seed %d: %s on %s with %s", settings.name, seed, what, device, record["backend"])
     state = _epochs(trainer, parts[TRAIN], parts[selection], Path(output), resume_folder, identity)
     record |= {
         "shards": trainingset.digests(shards),
         "device": device,
         "gpus_given": gpus,
         "machine": provenance.machine(),
-        "weights": trainer.network.count_params(),
+        "weights": weights,
         "normalisation": {"mean": list(normalisation.mean), "std": list(normalisation.std)},
     }
     _write(Path(output), trainer.whole_model(state.best), state.history, parts[HOLDOUT], record, began)
@@ -91,8 +86,9 @@ def train(
         resume.remove(resume_folder)
 
 
-def _origins(settings: TrainSettings, seed: int, digest: Path) -> dict[str, Any]:
+def _origins(settings: TrainSettings, seed: int, digest: Path, parts: Mapping[str, Part]) -> dict[str, Any]:
     return {
+        "images": {name: len(part) for name, part in parts.items()},
         "step_version": STEP_VERSIONS["train"],
         "settings": settings.model_dump(mode="json"),
         "network": settings.network,
