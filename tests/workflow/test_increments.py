@@ -4,6 +4,7 @@ Each test is a row of the README's table "what happens when something changes". 
 run in another folder: 8 shards to score, 4 to train on, 2 models, 2 seeds.
 """
 
+import copy
 import os
 import shutil
 import subprocess
@@ -72,7 +73,7 @@ def finished(tmp_path_factory):
 def survey(finished, tmp_path):
     """A copy of the finished run in another folder, with its times, as `rsync -a` makes it."""
     shutil.copytree(finished.folder, tmp_path / "moved", copy_function=shutil.copy2)
-    return replace(finished, folder=tmp_path / "moved", config=dict(finished.config))
+    return replace(finished, folder=tmp_path / "moved", config=copy.deepcopy(finished.config))
 
 
 @pytest.fixture
