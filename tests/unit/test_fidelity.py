@@ -16,9 +16,10 @@ from test_real_data import DATA
 
 from lensrank.errors import DataError
 from lensrank.fidelity import real
-from lensrank.fidelity.baselines import shortcut_rows
+from lensrank.fidelity.baselines import chance_row, shortcut_rows, twin_rows
 from lensrank.fidelity.images import Survey, read_survey
 from lensrank.fidelity.measure import LAGS, measure
+from lensrank.fidelity.objects import object_rows
 from lensrank.fidelity.rows import bootstrap, bounds_row, interval_row, tolerance_row
 from lensrank.fidelity.tables import table_rows
 from lensrank.simulate.noise import draw_noise
@@ -105,6 +106,16 @@ def test_the_simulated_survey_has_no_shortcut(survey: Survey) -> None:
     assert rows["13 global features"].simulated > 0.55
 
 
+@pytest.mark.parametrize(("contrast", "passed"), [(0.0, True), (0.1, True), (0.3, False), (-0.3, True)])
+def test_better_than_chance_is_a_shortcut_and_worse_is_none(contrast: float, passed: bool) -> None:
+    labels = np.arange(2000) % 2 == 0
+    # Two Gaussians so far apart have an AUROC of Phi(contrast / sqrt(2)): 0.5, 0.53, 0.58, 0.42; its error is 0.013.
+    row = chance_row("something", labels, np.random.default_rng(5).normal(contrast * labels))
+    assert row.rule == "at most 3 standard errors above 0.5"
+    assert row.passed is passed
+    assert row.high - row.low == pytest.approx(6 * 0.0129, rel=0.03)
+
+
 def test_each_shortcut_is_found(survey: Survey) -> None:
     lens = survey.images["is_lens"].to_numpy()
     brighter = survey.arrays["corners"] + 0.7 * lens[:, None]
@@ -129,6 +140,31 @@ def test_total_flux_that_tells_too_much_fails(survey: Survey) -> None:
     assert failing(replace(survey, arrays=survey.arrays | {"features": features})) == {"13 global features"}
     total = survey.images.assign(total=survey.images["total"] + 1e6 * survey.images["is_lens"])
     assert failing(replace(survey, images=total)) == {"total flux alone"}
+
+
+def test_four_images_tell_companions_of_another_brightness(survey: Survey) -> None:
+    def failing_objects(images: pd.DataFrame) -> set[str]:
+        rows = object_rows(replace(survey, images=images))
+        return {row.name.partition(":")[0] for row in rows if not row.passed and "share of like images" in row.name}
+
+    assert failing_objects(survey.images) == set()
+    for factor in (0.2, 5):
+        changed = survey.images.assign(brightest=survey.images["brightest"] * factor)
+        assert failing_objects(changed) == {"brightest of them"}
+
+
+@pytest.mark.parametrize(("images_per_halo", "passed"), [(5, True), (1, False)])
+def test_a_grouped_split_bites_where_halos_repeat(survey: Survey, images_per_halo: int, passed: bool) -> None:
+    random = np.random.default_rng(6)
+    n = 1000
+    halo = np.arange(n) // images_per_halo
+    labels = random.random(n) < 0.5
+    galaxies = random.normal(size=(n, 6))[halo]
+    profile = galaxies + 0.3 * labels[:, None] + 0.02 * random.normal(size=(n, 6))
+    images = pd.DataFrame({"radius": 0.2, "area": halo * 1e-12, "is_lens": labels})
+    row = next(twin_rows(replace(survey, images=images, arrays={"profile": profile})))
+    assert row.passed is passed
+    assert row.simulated > 0.1 if passed else abs(row.simulated) < 0.05
 
 
 def test_numbers_come_from_the_files(folder: Path, survey: Survey) -> None:
@@ -206,6 +242,13 @@ def test_figures_of_the_real_table_are_those_of_its_file() -> None:
     bins = lenses.groupby(pd.cut(lenses["radius"], real.RADIUS_BINS))["lensed_pixels"]
     assert tuple(bins.median()) == real.PIXELS_BY_RADIUS
     assert tuple(bins.size()) == real.BIN_LENSES
+    fluxes = lenses.groupby(pd.cut(lenses["radius"], real.RADIUS_BINS))["lensed_flux"]
+    np.testing.assert_allclose(fluxes.median(), real.FLUX_BY_RADIUS, atol=0.06)
+    wide = lenses.groupby(pd.cut(lenses["radius"], real.WIDE_BINS))
+    assert tuple(wide.size()) == real.WIDE_BIN_LENSES
+    for column, spreads in (("lensed_pixels", real.PIXELS_SPREAD), ("lensed_flux", real.FLUX_SPREAD)):
+        found = [np.percentile(values, real.SPREAD) for _, values in wide[column]]
+        np.testing.assert_allclose(found, spreads, atol=0.06)
     unseen = (lenses["lensed_pixels"] == 0).groupby(pd.cut(lenses["radius"], real.INVISIBLE_BINS)).mean()
     np.testing.assert_allclose(unseen, real.INVISIBLE_BY_RADIUS, atol=6e-5)
     assert (lenses["lensed_pixels"] == 0).mean() == pytest.approx(real.INVISIBLE, abs=6e-5)

@@ -13,8 +13,9 @@ from astropy.wcs import WCS
 from lensrank.errors import ConfigError
 from lensrank.simulate.einstein import draw_quanta, einstein_radius
 from lensrank.simulate.layout import new_folder, write_image
+from lensrank.simulate.parts import PART, parts
 from lensrank.simulate.scenes import draw_halo, draw_scene
-from lensrank.simulate.survey import SurveySettings, observe, simulate, truth
+from lensrank.simulate.survey import SurveySettings, observe, put_together, simulate, truth
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "simulate.py"
 COLUMNS = '"ID","is_lens","Einstein_area","numb_pix_lensed_image","flux_lensed_image_in_sigma"'
@@ -238,6 +239,63 @@ def test_script_makes_the_challenge_layout_in_several_bands(tmp_path: Path) -> N
         seen = observe(settings, i)
         assert rows.loc[200000 + i, "no_source"] == 1 - seen.is_lens
         assert rows.loc[200000 + i, "Einstein_area"] == pytest.approx(seen.scene.einstein_area, rel=1e-5)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("layout", ["training", "challenge"])
+def test_parts_put_together_are_the_survey_that_one_job_makes(tmp_path: Path, layout: str) -> None:
+    settings = SurveySettings(
+        n=23, layout=layout, shape=(21, 21), pixel_scale=0.5, bands=("SDSS_R", "SDSS_U"), first_id=99990, seed=8
+    )
+    words = ["--settings", settings.model_dump_json(exclude={"bands"}), "--bands", *settings.bands]
+    for name, images in (("a", ["0", "9"]), ("b", ["9", "18"]), ("c", ["18", "23"])):
+        command = [sys.executable, SCRIPT, *words, "--images", *images, "--output", tmp_path / name]
+        subprocess.run(command, check=True, capture_output=True)
+    parts = [tmp_path / name for name in "abc"]
+    put_together(settings, parts, tmp_path / "together")
+    simulate(settings, tmp_path / "whole", processes=2)
+    whole = content(tmp_path / "whole")
+    assert len(whole) == 2 * 23 + 1
+    assert content(tmp_path / "together") == whole
+    # Linked, not copied.
+    files = [path for part in parts for path in part.rglob("*.fits")]
+    assert {file.stat().st_ino for file in files} == {
+        path.stat().st_ino for path in (tmp_path / "together").rglob("*.fits")
+    }
+
+
+def test_parts_are_copied_where_there_are_no_links_and_a_missing_one_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = SurveySettings(n=4, shape=(21, 21), pixel_scale=0.5)
+    for name, images in (("a", range(2)), ("b", range(2, 4))):
+        simulate(settings, tmp_path / name, 1, images)
+
+    def no_links(source: str, target: str) -> None:
+        raise OSError(f"{source} -> {target}: operation not supported")
+
+    monkeypatch.setattr("os.link", no_links)
+    put_together(settings, [tmp_path / "a", tmp_path / "b"], tmp_path / "together")
+    made, table = content(tmp_path / "together"), "classifications.csv"
+    one, other = content(tmp_path / "a"), content(tmp_path / "b")
+    rows = [*one.pop(table).splitlines(), *other.pop(table).splitlines()[1:]]
+    assert made.pop(table).splitlines() == rows
+    assert made == one | other
+    with pytest.raises(ConfigError, match="1 parts have 2 images, expected 4"):
+        put_together(settings, [tmp_path / "b"], tmp_path / "half")
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "b", "together"}
+
+
+def test_every_image_is_of_one_part_and_a_small_survey_has_none() -> None:
+    assert parts(PART) == {}
+    assert list(parts(PART + 1).values()) == [range(PART), range(PART, PART + 1)]
+    large = parts(100_000)
+    assert list(large)[:2] == ["part-0000", "part-0001"]
+    assert [image for images in large.values() for image in images] == list(range(100_000))
 
 
 def test_bands_show_the_same_scene_in_other_colours() -> None:

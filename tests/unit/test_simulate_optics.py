@@ -12,7 +12,7 @@ from lenstronomy.Util.param_util import phi_q2_ellipticity
 from lensrank.simulate.lens import Deflector
 from lensrank.simulate.light import Component, Galaxy, surface_brightness
 from lensrank.simulate.render import Camera
-from lensrank.simulate.scenes import draw_halo, draw_source
+from lensrank.simulate.scenes import HALOS, draw_galaxy, draw_halo, draw_source
 
 SCALE, FWHM = 0.1, 0.18
 SIGMA = FWHM / 2.3548
@@ -153,3 +153,81 @@ def test_sources_lie_within_three_caustics() -> None:
     assert distance.max() < 3
     # Uniform over a disc: a quarter of them lie within half of its radius.
     assert np.mean(distance < 1.5) == pytest.approx(0.25, abs=0.08)
+
+
+def test_the_middle_of_a_lens_shows_no_image_of_the_source() -> None:
+    deflector = Deflector(1.0, axis_ratio=0.8, angle=0.4, shear=0.02, shear_angle=1.0)
+    source = [Galaxy(0.0, 0.0, (Component(1.0, 0.03, 0.5, 1.0, 0.0),))]  # lensed into a ring of radius 1″
+    image = CAMERA.lensed(source, CAMERA.trace(deflector), "EUC_VIS")
+    assert image[30, 30] < 1e-6 * image.max()
+    assert image.sum() > 5
+
+
+def bulges_and_discs(n: int = 400) -> tuple[list[Component], list[Component], np.ndarray]:
+    rng = np.random.default_rng(3)
+    shares = rng.uniform(0.03, 1.0, n)
+    galaxies = [draw_galaxy(rng, 0.0, 0.0, 23.0, float(share)) for share in shares]
+    return [galaxy.components[0] for galaxy in galaxies], [galaxy.components[1] for galaxy in galaxies], shares
+
+
+def test_bulges_are_those_of_the_paper() -> None:
+    bulges, discs, shares = bulges_and_discs()
+    # Metcalf et al. 2019, section 3: log n = 0.4 log B/T + 0.1 x with x in [-1, 1]; axis ratios of 0.5 to 1.
+    scatter = np.log10([bulge.index for bulge in bulges]) - 0.4 * np.log10(shares)
+    assert np.abs(scatter).max() <= 0.1 + 1e-9
+    assert scatter.std() == pytest.approx(0.1 / np.sqrt(3), rel=0.1)
+    ratios = [bulge.axis_ratio for bulge in bulges]
+    assert 0.5 <= min(ratios) < 0.53
+    assert 0.97 < max(ratios) <= 1
+    assert all(any(amplitude > 0 for _, amplitude, _, _ in bulge.waves) for bulge in bulges)
+    assert np.array([bulge.flux for bulge in bulges]) == pytest.approx(shares * 10 ** (-0.4 * 23.0))
+    assert all(disc.index == 1 for disc in discs)
+
+
+def test_discs_are_inclined_up_to_80_degrees_and_keep_their_length() -> None:
+    _, discs, _ = bulges_and_discs()
+    ratios = np.array([disc.axis_ratio for disc in discs])
+    assert np.hypot(np.cos(np.deg2rad(80)), 0.15) <= ratios.min() < 0.3
+    length = np.array([disc.radius for disc in discs]) / np.sqrt(ratios)
+    assert np.median(length[ratios < 0.4]) == pytest.approx(np.median(length[ratios > 0.8]), rel=0.12)
+
+
+def test_arms_are_logarithmic_spirals() -> None:
+    _, discs, _ = bulges_and_discs(20)
+    for disc in discs:
+        ((arms, _, phase, winding),) = disc.waves
+        assert 10 <= np.rad2deg(np.arctan(1 / abs(winding))) <= 30  # the pitch angle
+        round_disc = Component(1.0, 1.0, 1.0, 1.0, 0.0, waves=((arms, 0.4, phase, winding),))
+        plain = Component(1.0, 1.0, 1.0, 1.0, 0.0)
+        azimuth = np.linspace(0, 2 * np.pi, 720, endpoint=False)
+        phases = []
+        for radius in (1.0, 1.5):
+            x, y = radius * np.cos(azimuth), radius * np.sin(azimuth)
+            ratio = surface_brightness(round_disc, x, y) / surface_brightness(plain, x, y) - 1
+            wave = np.fft.rfft(ratio)
+            assert np.argmax(np.abs(wave[1:])) + 1 == arms
+            phases.append(np.angle(wave[arms]))
+        turned = (phases[1] - phases[0] + arms * winding * np.log(1.5)) % (2 * np.pi)
+        assert min(turned, 2 * np.pi - turned) < 1e-6
+
+
+def test_sources_are_clumpy_and_groups_have_members_with_masses() -> None:
+    rng = np.random.default_rng(4)
+    deflector = Deflector(1.0, 0.8, 0.0, 0.02, 0.0)
+    for _ in range(50):
+        disc, *clumps = draw_source(rng, deflector, 24.5, 28.0)
+        light = sum(part.flux for clump in clumps for part in clump.components)
+        assert 0.15 <= light / (light + disc.components[0].flux) <= 0.55
+        assert len(clumps) >= 3
+    radii = {quanta: draw_halo(1, quanta) for quanta in (200, 3000, 40000, 90000)}
+    for halo in radii.values():
+        radius = np.sqrt(halo.einstein_area / np.pi) / ARCSEC
+        assert bool(halo.deflector.members) == (radius > 2.0)
+        if radius > 2:
+            assert [member[:2] for member in halo.deflector.members] == [(g.x, g.y) for g in halo.galaxies[1:]]
+
+
+def test_no_image_has_the_random_stream_of_a_halo() -> None:
+    # A survey's images are numbered as halos are; both streams begin with the seed and that number.
+    streams = [np.random.SeedSequence([7, 300], spawn_key=(key,)).generate_state(4).tolist() for key in range(4)]
+    assert np.random.SeedSequence([7, 300], spawn_key=HALOS).generate_state(4).tolist() not in streams

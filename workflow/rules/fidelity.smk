@@ -12,10 +12,10 @@ rule fidelity:
         logfile("fidelity/{dataset}"),
     benchmark:
         benchmark_file("fidelity/{dataset}")
-    threads: SIMULATE.threads
+    threads: FIDELITY.threads
     resources:
-        mem_mb=SIMULATE.memory,
-        runtime=SIMULATE.time,
+        mem_mb=FIDELITY.memory,
+        runtime=FIDELITY.time,
     params:
         version=STEP_VERSIONS["fidelity"],
         band=CONFIG.bands[0],

@@ -96,7 +96,7 @@ def measure(pixels: np.ndarray) -> Measured:
 
 def noise_of(image: np.ndarray) -> float:
     """Robust standard deviation of a pixel: that of the differences between neighbours in a row, from their median."""
-    return float(np.median(np.abs(np.diff(image, axis=1))) / 0.674490 / np.sqrt(2))
+    return float(np.nanmedian(np.abs(np.diff(image, axis=1))) / 0.674490 / np.sqrt(2))
 
 
 def _border(image: np.ndarray) -> np.ndarray:

@@ -39,6 +39,18 @@ BIN_LENSES = (1583, 1877, 1763, 1589, 1248, 1772, 1459, 1418, 1259)
 PIXELS_BY_RADIUS = (113.0, 137.0, 182.0, 245.0, 297.5, 469.0, 616.0, 625.0, 647.0)
 """Median lensed pixels of the lenses in each bin."""
 
+FLUX_BY_RADIUS = (402.7, 482.6, 589.8, 756.3, 931.6, 1446.8, 1669.2, 1724.8, 1845.5)
+"""Sigma: median lensed flux of the lenses in each bin."""
+
+WIDE_BINS = (0.15, 0.5, 2.0, 5.1)
+"""Arcseconds: edges of the bins of the next three."""
+WIDE_BIN_LENSES = (5223, 4609, 4136)
+SPREAD = (10, 25, 75, 90)
+"""Percentiles of the next two; the median is that of the narrow bins."""
+PIXELS_SPREAD = ((46.0, 81.0, 223.0, 345.0), (49.0, 116.0, 601.0, 969.2), (49.0, 201.0, 1172.0, 1784.5))
+FLUX_SPREAD = ((123.1, 229.6, 1012.1, 2179.9), (125.1, 341.4, 2484.4, 5454.5), (118.1, 514.6, 4192.8, 9002.6))
+"""Lensed pixels, and sigma of lensed flux, of the lenses in each bin."""
+
 INVISIBLE = 0.0256
 """Share of the lenses without a lensed pixel: 357 of 13,968."""
 

@@ -1,6 +1,7 @@
 """Rows about the truth table: what lies behind the lenses, how it goes with the Einstein radius, halos that repeat."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -28,7 +29,14 @@ def table_rows(survey: Survey) -> Iterator[Row]:
         yield from _deciles(lenses, column, figures)
     for (one, other), figure in real.CORRELATIONS.items():
         yield _correlation(lenses, one, other, figure)
-    yield from _pixels_by_radius(lenses)
+    narrow = list(pairwise(real.RADIUS_BINS))
+    for column, medians in (("lensed_pixels", real.PIXELS_BY_RADIUS), ("lensed_flux", real.FLUX_BY_RADIUS)):
+        for inside, count, figure in zip(narrow, real.BIN_LENSES, medians, strict=True):
+            yield from _in_bin(lenses, column, inside, count, {50: figure})
+    wide = list(pairwise(real.WIDE_BINS))
+    for column, spreads in (("lensed_pixels", real.PIXELS_SPREAD), ("lensed_flux", real.FLUX_SPREAD)):
+        for inside, count, spread in zip(wide, real.WIDE_BIN_LENSES, spreads, strict=True):
+            yield from _in_bin(lenses, column, inside, count, dict(zip(real.SPREAD, spread, strict=True)))
     yield from _invisible(lenses)
     yield _twins(survey.images)
 
@@ -58,17 +66,23 @@ def _spearman(values: np.ndarray) -> float:
     return float(spearmanr(values[:, 0], values[:, 1]).statistic)
 
 
-def _pixels_by_radius(lenses: pd.DataFrame) -> Iterator[Row]:
-    for low, high, count, figure in zip(
-        real.RADIUS_BINS, real.RADIUS_BINS[1:], real.BIN_LENSES, real.PIXELS_BY_RADIUS, strict=False
-    ):
-        values = lenses.loc[lenses["radius"].between(low, high, inclusive="right"), "lensed_pixels"].to_numpy()
-        if len(values):
-            draws = bootstrap(values, len(values), np.median)
-            name = f"lensed pixels, θ_E {low:g} to {high:g}″"
-            yield tolerance_row(
-                SECTION, name, "", float(np.median(values)), draws, figure, count, real.TABLE, relative=WITHIN
-            )
+def _in_bin(
+    lenses: pd.DataFrame, column: str, edges: tuple[float, float], count: int, figures: Mapping[int, float]
+) -> Iterator[Row]:
+    """Percentiles of a column among the lenses in a bin of the Einstein radius."""
+    values = lenses.loc[lenses["radius"].between(*edges, inclusive="right"), column].to_numpy(np.float64)
+    if not len(values):
+        return
+    draws = np.array([bootstrap(values, len(values), _percentile(q), draws=200) for q in figures])
+    for (percent, figure), spread in zip(figures.items(), draws, strict=True):
+        what = NAMES[column] if percent == 50 else f"{percent} % of {NAMES[column]}"
+        name = f"{what}, θ_E {edges[0]:g} to {edges[1]:g}″"
+        found = float(np.percentile(values, percent))
+        yield tolerance_row(SECTION, name, UNITS[column], found, spread, figure, count, real.TABLE, relative=WITHIN)
+
+
+def _percentile(percent: float) -> Callable[[np.ndarray], float]:
+    return lambda values: float(np.percentile(values, percent))
 
 
 def _invisible(lenses: pd.DataFrame) -> Iterator[Row]:

@@ -1,7 +1,5 @@
 """Simulated files on disk, as the challenge handed them out: FITS headers, folders and truth tables."""
 
-import os
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +9,7 @@ import numpy as np
 from astropy.io import fits
 
 from lensrank.errors import ConfigError
+from lensrank.files import replacing
 
 HEADER = """\
 SIMPLE  =                    T / file does conform to FITS standard
@@ -137,12 +136,6 @@ def new_folder(folder: Path) -> Iterator[Path]:
     """
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError(f"{folder}: there is something in this folder already. Delete it, or simulate elsewhere.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    temporary.mkdir()
-    try:
+    with replacing(folder) as temporary:
+        temporary.mkdir()
         yield temporary
-        temporary.replace(folder)
-    except BaseException:
-        shutil.rmtree(temporary)
-        raise

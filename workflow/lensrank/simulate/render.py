@@ -13,6 +13,10 @@ SUBPIXELS = 3
 CORE_CELLS, CORE_POINTS = 4, 5
 """Cells to each side of a galaxy's centre where its light is sampled finer, and points along a side of such a cell."""
 
+OFF_CENTRE = 1e-3
+"""Cells by which rays pass the middle of a cell: in that of the image the deflection of a halo has no direction, so
+that none is given, and the cell would show the source as if there were no lens."""
+
 MARGIN_SIGMAS = 3
 """Standard deviations of the point spread function beyond the frame from where it carries light in."""
 
@@ -97,7 +101,7 @@ class Camera:
 
     def trace(self, deflector: Deflector) -> tuple[np.ndarray, np.ndarray]:
         """Source positions x and y, arcseconds, of the middles of all cells."""
-        return deflector.source_position(*self._grid)
+        return deflector.source_position(*(axis + OFF_CENTRE * self.cell for axis in self._grid))
 
     def lensed(self, source: Sequence[Galaxy], positions: tuple[np.ndarray, np.ndarray], band: str) -> np.ndarray:
         """Image of the lensed source alone.

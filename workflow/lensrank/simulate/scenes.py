@@ -8,6 +8,9 @@ from lensrank.simulate.einstein import draw_quanta, einstein_radius, quantised_a
 from lensrank.simulate.lens import Deflector
 from lensrank.simulate.light import EXPONENTIAL, Component, Galaxy
 
+HALOS = (9,)
+"""Key of the halos' random streams, of which no image's stream is one (`survey.observe` spawns four)."""
+
 GROUP_SCALE = 2.0
 """Arcseconds: halos of larger Einstein radius are groups."""
 
@@ -18,6 +21,14 @@ RED, YELLOW, BLUE = 2.0, 1.0, 0.2
 
 SMALLEST_CLUMP = 0.03
 """Arcseconds: half-light radius that the camera's cells of a third of a pixel still resolve without a lens."""
+
+SCATTER, FAINT_SCATTER = 0.96, 1.08
+"""Magnitudes, of the sources that are brighter and fainter than the median: numbers grow towards the faint end, and as
+many lenses as in the challenge's truth table have but a few lensed pixels."""
+
+BEHIND_GROUPS = 0.15
+"""Magnitudes by which sources behind the largest halos are fainter, so that lensed flux grows with the Einstein radius
+no faster than in the challenge's truth table."""
 
 BRIGHT_SOURCES, BRIGHTEST_SOURCE = 0.16, 19.5
 """Share of the sources that are brighter than the others, by 1.4 magnitudes in the mean; magnitude of the brightest."""
@@ -81,7 +92,7 @@ def draw_halo(seed: int, quanta: int) -> Halo:
         seed: of the survey.
         quanta: the halo's number: its Einstein area in multiples of `AREA_QUANTUM`.
     """
-    rng = np.random.default_rng(np.random.SeedSequence([seed, quanta], spawn_key=(1,)))
+    rng = np.random.default_rng(np.random.SeedSequence([seed, quanta], spawn_key=HALOS))
     radius = einstein_radius(quanta)
     # Median, scatter and bright tail give peaks, mean and standard deviation of the challenge's pixels.
     magnitude = float(np.clip(rng.normal(23.3, 0.6) - rng.exponential(0.74), 18.5, 24.7))
@@ -121,7 +132,7 @@ def _draw_deflector(
         radius,
         axis_ratio=float(np.clip(1 - elongation * (1 - bulge.axis_ratio) + rng.normal(0, 0.03), 0.5, 0.98)),
         angle=bulge.angle + rng.normal(0, 0.15),
-        shear=float(min(rng.exponential(0.038 / (1 + (radius / 6) ** 4) + 0.03 * elongation), LARGEST_SHEAR)),
+        shear=float(min(rng.exponential(0.038 / (1 + (radius / 4.8) ** 4) + 0.03 * elongation), LARGEST_SHEAR)),
         shear_angle=rng.uniform(0, np.pi),
         members=masses,
     )
@@ -165,11 +176,13 @@ def draw_galaxy(
     inclination = rng.uniform(np.cos(np.deg2rad(80)), 1.0)
     winding = float(rng.choice([-1, 1]) / np.tan(np.deg2rad(rng.uniform(10, 30))))
     arms = int(rng.choice([2, 2, 3, 4]))
+    axis_ratio = float(np.hypot(inclination, 0.15)) if inclination < 0.98 else 1.0
     disc = Component(
         total * (1 - bulge_to_total),
-        radius=size * EXPONENTIAL * 0.7,
+        # An inclined disc is as long as one that is seen from above.
+        radius=size * EXPONENTIAL * 0.91 * float(np.sqrt(axis_ratio)),
         index=1.0,
-        axis_ratio=float(np.hypot(inclination, 0.15)) if inclination < 0.98 else 1.0,
+        axis_ratio=axis_ratio,
         angle=angle,
         waves=((arms, rng.uniform(0, 0.5), rng.uniform(0, 2 * np.pi), winding),),
         slope=YELLOW,
@@ -201,7 +214,10 @@ def draw_source(
     middle_x, middle_y, reach = deflector.caustic_radius()
     distance, azimuth = NEAR_CAUSTIC * reach * np.sqrt(rng.random()), rng.uniform(0, 2 * np.pi)
     x, y = middle_x + distance * np.cos(azimuth), middle_y + distance * np.sin(azimuth)
-    magnitude = rng.normal(magnitude, 0.96) - (rng.exponential(1.4) if rng.random() < BRIGHT_SOURCES else 0)
+    magnitude += BEHIND_GROUPS / (1 + (GROUP_SCALE / deflector.einstein_radius) ** 4)
+    offset = rng.normal()
+    magnitude += offset * (FAINT_SCATTER if offset > 0 else SCATTER)
+    magnitude -= rng.exponential(1.4) if rng.random() < BRIGHT_SOURCES else 0
     magnitude = float(np.clip(magnitude, BRIGHTEST_SOURCE, faintest))
     total = flux(magnitude)
     size = 0.31 * 10 ** (-0.12 * (max(magnitude, 23.0) - 24.5)) * 10 ** rng.normal(0, 0.19)

@@ -6,8 +6,9 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Annotated
 
 import numpy as np
@@ -19,6 +20,7 @@ from lensrank.progress import progress
 from lensrank.simulate.einstein import ARCSEC
 from lensrank.simulate.layout import LAYOUTS, Truth, new_folder, write_image, write_truth
 from lensrank.simulate.noise import draw_noise
+from lensrank.simulate.parts import gather
 from lensrank.simulate.render import WAVELENGTHS, Camera
 from lensrank.simulate.scenes import Scene, draw_scene, draw_source
 
@@ -153,8 +155,14 @@ def truth(settings: SurveySettings, index: int, seen: Observation) -> Truth:
     )
 
 
-def simulate(settings: SurveySettings, folder: Path, processes: int) -> None:
-    """Make a survey; `folder` appears when it is complete.
+def simulate(settings: SurveySettings, folder: Path, processes: int, images: range | None = None) -> None:
+    """Make a survey, or a part of it; `folder` appears when it is complete.
+
+    Args:
+        settings: the survey.
+        folder: to make.
+        processes: to use.
+        images: numbers of the images to make; None: all.
 
     Raises:
         ConfigError: a band's wavelength is not known, or `folder` is there already.
@@ -162,9 +170,9 @@ def simulate(settings: SurveySettings, folder: Path, processes: int) -> None:
     unknown = [band for band in settings.bands if band not in WAVELENGTHS]
     if unknown:
         raise ConfigError(f"bands: {', '.join(unknown)} cannot be simulated; known are {', '.join(WAVELENGTHS)}.")
-    starts = range(0, settings.n, IMAGES_PER_TASK)
-    tasks = [range(start, min(start + IMAGES_PER_TASK, settings.n)) for start in starts]
-    with new_folder(folder) as temporary, progress(settings.n, f"simulate {folder.name}") as advance:
+    images = range(settings.n) if images is None else images
+    tasks = [images[start : start + IMAGES_PER_TASK] for start in range(0, len(images), IMAGES_PER_TASK)]
+    with new_folder(folder) as temporary, progress(len(images), f"simulate {folder.name}") as advance:
         LAYOUTS[settings.layout].make_folders(temporary, settings.bands)
         rows: list[Truth] = []
         for done in _in_processes(settings, temporary, tasks, min(processes, len(tasks))):
@@ -173,16 +181,42 @@ def simulate(settings: SurveySettings, folder: Path, processes: int) -> None:
         write_truth(temporary, settings.layout, sorted(rows))
 
 
+def put_together(settings: SurveySettings, parts: Sequence[Path], folder: Path) -> None:
+    """Make a survey of parts that `simulate` made; the files are linked, not copied.
+
+    Raises:
+        ConfigError: the parts are not all of the survey, or `folder` is there already.
+    """
+    with new_folder(folder) as temporary:
+        gather(parts, settings.n, LAYOUTS[settings.layout].table, temporary)
+
+
 def _in_processes(
     settings: SurveySettings, folder: Path, tasks: Sequence[range], processes: int
 ) -> Iterator[list[Truth]]:
-    with _environment(PROCESS_ENVIRONMENT), ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    context = get_context("spawn")
+    with (
+        _environment(PROCESS_ENVIRONMENT),
+        ProcessPoolExecutor(processes, mp_context=context, initializer=_end_with_parent) as pool,
+    ):
         pending = [pool.submit(make_images, settings, folder, indices) for indices in tasks]
         try:
             for future in as_completed(pending):
                 yield future.result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it was killed: it would wait for its next task for ever."""
+    parent = parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=wait, daemon=True).start()
 
 
 def make_images(settings: SurveySettings, folder: Path, indices: range) -> list[Truth]:
