@@ -124,6 +124,45 @@ def test_sampling_error_in_the_summary_is_that_of_the_mean() -> None:
     assert found["auroc_sampling_error"] == pytest.approx(np.sqrt(variance / 16), rel=1e-4)
 
 
+def with_pixels(scored: Scored, *pixels: float) -> Scored:
+    counted = np.where(LABELS, [*pixels, 0, 0, 0, 0], 0.0)
+    return Scored(**{**vars(scored), "lensed_pixels": counted})
+
+
+def test_lenses_that_cannot_be_seen_set_a_ceiling() -> None:
+    pixels = (0, 60, 99, 5000)
+    tables = evaluate([with_pixels(one("net", seed, GOOD), *pixels) for seed in (0, 1)], 0.5)
+    for table in (tables.seeds, tables.summary):
+        assert set(table["n_invisible"]) == {1}
+        assert set(table["ceiling"]) == {1 - 1 / 4 / 2}
+    # A perfect ranking of what can be seen, and the invisible lens in the middle of the non-lenses, reaches it.
+    best = evaluate([with_pixels(one("net", 0, np.array([0.15, 0.8, 0.7, 0.6, 0.4, 0.2, 0.1, 0.05])), *pixels)], 0.5)
+    assert best.seeds.loc[0, "auroc"] == best.seeds.loc[0, "ceiling"]
+
+
+def test_auroc_by_lensed_pixels_by_hand() -> None:
+    # Lenses 0.9 | 0.8 and 0.35 | 0.3, non-lenses 0.4 0.2 0.1 0.05: 4/4 | (4 + 3)/8 | 3/4.
+    table = evaluate([with_pixels(one("net", 0, GOOD), 0, 50, 99, 1600)], 0.5).lensed_pixels
+    assert table["ensemble_auroc"].tolist() == table["auroc_mean"].tolist() == [1.0, 7 / 8, 3 / 4]
+    assert table["n_lens"].tolist() == [1, 2, 1]
+    assert table["lensed_pixels_min"].tolist() == [0, 50, 1600]
+    assert table["lensed_pixels_max"].tolist() == [0, 99, pd.NA]
+    assert (table["ensemble_low"] < table["ensemble_auroc"]).all()
+
+
+def test_where_no_truth_table_counts_lensed_pixels_no_ceiling_is_claimed() -> None:
+    unknown = with_pixels(one("net", 0, GOOD), *[np.nan] * 4)
+    for scored in (one("net", 0, GOOD), unknown):
+        tables = evaluate([scored], 0.5)
+        assert tables.seeds[["n_invisible", "ceiling"]].isna().all(axis=None)
+        assert tables.summary[["n_invisible", "ceiling"]].isna().all(axis=None)
+        assert tables.lensed_pixels.empty
+    # One that is not known says nothing about the others.
+    partly = evaluate([with_pixels(one("net", 0, GOOD), 0, 10, np.nan, np.nan)], 0.5)
+    assert partly.seeds.loc[0, "ceiling"] == 1 - 1 / 2 / 2
+    assert partly.lensed_pixels["n_lens"].tolist() == [1, 1]
+
+
 def test_seeds_scored_on_different_images_are_refused() -> None:
     other = one("net", 1, GOOD)
     other = Scored(**{**vars(other), "id": other.id[::-1]})
@@ -226,19 +265,24 @@ def test_truth_that_cannot_judge_is_explained(tmp_path: Path, ids: list[str], te
         read_dataset("challenge", [tmp_path / "shard-0000.h5"], table_of_truth(ids, [1, 1]), [])
 
 
-def test_script_writes_the_three_tables(tmp_path: Path) -> None:
+def test_script_writes_the_tables(tmp_path: Path) -> None:
     for seed, scores in ((0, GOOD), (1, PERFECT)):
         write_training(tmp_path / f"train/net/seed-{seed}", scores)
     ids = [str(i) for i in range(8)]
     columns = {"net_0": GOOD, "net_1": PERFECT, "elsewhere_0": GOOD}
     write_score_file(tmp_path / "shard-0000.h5", ids, columns)
-    (tmp_path / "truth.csv").write_text("ID,is_lens\n" + "".join(f"{i},{int(LABELS[int(i)])}\n" for i in ids))
+    rows = "".join(f"{i},{int(LABELS[int(i)])},{7 * int(i)}\n" for i in ids)
+    (tmp_path / "truth.csv").write_text("ID,is_lens,numb_pix_lensed_image\n" + rows)
+    (tmp_path / "train.csv").write_text(
+        "ID,is_lens,numb_pix_lensed_image\n" + "".join(f"00{i},{int(LABELS[int(i)])},0\n" for i in ids)
+    )
     (tmp_path / "truth.json").write_text(json.dumps({"path": str(tmp_path / "truth.csv")}))
     (tmp_path / "none.json").write_text(json.dumps({"path": None}))
     command = [sys.executable, str(ROOT / "scripts/evaluate.py"), "--settings"]
     command += ['{"threshold": 0.5, "simulated": ["train"]}']
     for seed in (0, 1):
         command += ["--holdout", "net", str(seed), str(tmp_path / f"train/net/seed-{seed}")]
+    command += ["--truth", "train", str(tmp_path / "train.csv"), "{}"]
     for dataset, truth in (("challenge", "truth.json"), ("sky", "none.json")):
         command += ["--scores", dataset, str(tmp_path / "shard-0000.h5")]
         command += ["--truth", dataset, str(tmp_path / truth), "{}"]
@@ -247,8 +291,8 @@ def test_script_writes_the_three_tables(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "sky: no truth table" in done.stderr
-    seeds, summary, comparison = (
-        pd.read_csv(tmp_path / f"metrics/{name}.csv") for name in ("seeds", "summary", "comparison")
+    seeds, summary, comparison, by_pixels = (
+        pd.read_csv(tmp_path / f"metrics/{name}.csv") for name in ("seeds", "summary", "comparison", "lensed_pixels")
     )
     assert len(seeds) == 5
     assert seeds.columns[:6].tolist() == ["model", "seed", "dataset", "n_lens", "n_nonlens", "auroc"]
@@ -261,3 +305,9 @@ def test_script_writes_the_three_tables(tmp_path: Path) -> None:
     where = set(zip(summary["model"], summary["dataset"], strict=True))
     assert where == {("net", "holdout"), ("net", "challenge"), ("elsewhere", "challenge"), ("all", "challenge")}
     assert comparison["contained"].all()
+    # Of the hold-out's lenses the training set's table counts no pixel; of the challenge's 0, 7, 14 and 21.
+    ceilings = {"holdout": 0.5, "challenge": 0.875}
+    assert dict(zip(summary["dataset"], summary["ceiling"], strict=True)) == ceilings
+    assert set(zip(comparison["holdout_ceiling"], comparison["ceiling"], strict=True)) == {(0.5, 0.875)}
+    bins = by_pixels.loc[by_pixels["model"] == "net"].groupby("dataset")["n_lens"].apply(list)
+    assert bins.to_dict() == {"holdout": [4], "challenge": [1, 3]}

@@ -18,6 +18,7 @@ from lensrank.errors import LensrankError
 from lensrank.figures.confusion import draw_confusion
 from lensrank.figures.examples import Example, choose, draw_examples
 from lensrank.figures.history import Training, draw_history
+from lensrank.figures.lensed_pixels import draw_lensed_pixels
 from lensrank.figures.recipe import pick, seeds_text
 from lensrank.figures.roc import draw_roc
 from lensrank.figures.style import plain
@@ -29,6 +30,7 @@ from lensrank.shards import ShardWriter
 from lensrank.split import write_split
 
 ROOT = Path(__file__).parents[2]
+KINDS = ("roc", "confusion", "thresholds", "lensed_pixels")
 HOSTILE = '$\\frac{_<b>&"net" 龘 \x07' + "x" * 100
 
 
@@ -37,7 +39,8 @@ def scored(seed: int, model: str = "net", dataset: str = "holdout", collapsed: s
     labels = np.arange(200) % 4 != 0
     scores = np.full(200, np.nan) if collapsed else 1 / (1 + np.exp(-rng.normal(2.0 * labels - 1, 1.0)))
     ids = np.array([f"{i:03d}" for i in range(200)], dtype=object)
-    return Scored(model, seed, dataset, ids, labels, scores, "holdout", 3, 1, collapsed)
+    pixels = np.where(labels, 3.0 * np.arange(200), 0.0)
+    return Scored(model, seed, dataset, ids, labels, scores, "holdout", 3, collapsed=collapsed, lensed_pixels=pixels)
 
 
 def training(seed: int, collapsed: str = "") -> Training:
@@ -62,6 +65,7 @@ DRAWINGS: dict[str, Callable[[str, Path], None]] = {
     "roc": lambda name, path: draw_roc([scored(0, name), scored(1, name)], "simulated", path),
     "confusion": lambda name, path: draw_confusion([scored(0, name), scored(1, name)], 0.5, "simulated", path),
     "thresholds": lambda name, path: draw_thresholds([scored(0, name), scored(1, name)], 0.5, "simulated", path),
+    "lensed_pixels": lambda name, path: draw_lensed_pixels([scored(0, name), scored(1, name)], "simulated", path),
     "history": lambda name, path: draw_history(name, [training(0), training(1)], "simulated", path),
     "examples": lambda name, path: draw_examples([example(name, True), example("7", False)], 0.1, "simulated", path),
 }
@@ -97,12 +101,29 @@ def test_roc_names_its_recipe_and_numbers(tmp_path: Path) -> None:
     assert "random ranking" in text
 
 
-@pytest.mark.parametrize("kind", ["roc", "confusion", "thresholds"])
+def test_lensed_pixels_are_named_with_their_lenses_and_the_ceiling(tmp_path: Path) -> None:
+    mine = [scored(0), scored(1)]
+    draw_lensed_pixels(mine, "", tmp_path / "seen")
+    text = text_of(tmp_path / "seen.svg")
+    # Lenses are images 1, 2, 3, 5, ... with 3, 6, 9, 15, ... pixels, up to 597: none is invisible.
+    for bin, lenses in (("1–49", 12), ("50–99", 13), ("100–199", 25), ("200–399", 50), ("400–799", 50)):
+        assert f">{bin}<" in text
+        assert f">{lenses}<" in text
+    assert "≥ 1600" not in text
+    together = auroc((mine[0].scores + mine[1].scores) / 2, mine[0].labels)
+    assert f"all lenses: {together:.3f}" in text
+    assert "ceiling of a perfect ranking: 1.000" in text
+    draw_lensed_pixels([Scored(**{**vars(scored(0)), "lensed_pixels": None})], "", tmp_path / "unknown")
+    assert "the truth table counts no lensed pixels" in text_of(tmp_path / "unknown.svg")
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_collapsed_seeds_are_left_out_and_said_to_be(tmp_path: Path, kind: str) -> None:
     draw = {
         "roc": lambda those, path: draw_roc(those, "", path),
         "confusion": lambda those, path: draw_confusion(those, 0.5, "", path),
         "thresholds": lambda those, path: draw_thresholds(those, 0.5, "", path),
+        "lensed_pixels": lambda those, path: draw_lensed_pixels(those, "", path),
     }[kind]
     draw([scored(0), scored(1), scored(2, collapsed="NaN")], tmp_path / "some")
     assert "left out, collapsed: seed 2" in text_of(tmp_path / "some.svg")
@@ -166,7 +187,7 @@ def test_script_draws_what_labelled_scores_show(tmp_path: Path) -> None:
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert f"AUROC {auroc(one.scores, one.labels):.3f}" in text_of(tmp_path / "figures/roc_net_holdout.svg")
-    names = {f"{kind}_net_holdout.{suffix}" for kind in ("roc", "confusion", "thresholds") for suffix in ("png", "svg")}
+    names = {f"{kind}_net_holdout.{suffix}" for kind in KINDS for suffix in ("png", "svg")}
     assert {path.name for path in (tmp_path / "figures").iterdir()} == names
 
 

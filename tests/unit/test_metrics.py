@@ -83,10 +83,10 @@ def test_sampling_error_is_the_scatter_of_simulated_sets() -> None:
 
 
 def test_interval_is_two_errors_wide_where_the_area_is_far_from_one() -> None:
-    low, high = metrics.auroc_interval(0.7, 5000, 5000)
-    error = metrics.auroc_error(0.7, 5000, 5000)
-    assert low == pytest.approx(0.7 - 1.96 * error, abs=1e-4)
-    assert high == pytest.approx(0.7 + 1.96 * error, abs=1e-4)
+    low, high = metrics.auroc_interval(0.7, 20000, 20000)
+    error = metrics.auroc_error(0.7, 20000, 20000)
+    assert low == pytest.approx(0.7 - 1.96 * error, abs=5e-5)
+    assert high == pytest.approx(0.7 + 1.96 * error, abs=5e-5)
 
 
 @pytest.mark.parametrize("area", [1e-9, 0.001, 0.5, 0.999, 1 - 1e-9])
@@ -100,6 +100,23 @@ def test_interval_of_a_perfect_ranking_is_that_of_ten_out_of_ten() -> None:
     low, high = metrics.auroc_interval(1.0, 10, 500)
     assert (round(low, 4), high) == (0.6915, 1.0)
     assert metrics.auroc_interval(0.0, 10, 500) == pytest.approx((0.0, 1 - low))
+
+
+def test_interval_stays_narrow_just_below_a_perfect_ranking() -> None:
+    # One of 240 x 1,000 pairs in the wrong order says hardly less than none.
+    perfect, _ = metrics.auroc_interval(1.0, 240, 1000)
+    low, high = metrics.auroc_interval(1 - 1 / 240000, 240, 1000)
+    assert 0.98 < low <= perfect
+    assert 1 - 1 / 240000 < high <= 1
+
+
+def test_interval_holds_the_true_area_in_95_of_100_sets() -> None:
+    # Exponential scores, as above; rates 1 and 49: AUROC 0.98.
+    rng = np.random.default_rng(6)
+    labels = np.repeat([True, False], [60, 200])
+    areas = [metrics.auroc(row, labels) for row in rng.exponential(np.where(labels, 49.0, 1.0), size=(2000, 260))]
+    intervals = [metrics.auroc_interval(area, 60, 200) for area in areas]
+    assert np.mean([low <= 0.98 <= high for low, high in intervals]) == pytest.approx(0.95, abs=0.03)
 
 
 def test_tpr_at_by_hand() -> None:

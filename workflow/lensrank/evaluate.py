@@ -1,10 +1,14 @@
-"""Figures of merit of a run. Takes labelled scores, gives the tables seeds.csv, summary.csv and comparison.csv.
+"""Figures of merit of a run. Takes labelled scores, gives seeds.csv, summary.csv, comparison.csv, lensed_pixels.csv.
 
 - seeds: one row per training and set of images.
 - summary: one row per model and set: mean and standard deviation over the sound trainings, and the ensemble, whose
   score is the mean probability of the sound trainings. With several models, a last row is the ensemble of all of them.
 - comparison: for every model with a hold-out and a labelled data set, whether the 95 % interval of its hold-out AUROC
   contained the AUROC on the data set.
+- lensed_pixels: one row per model, set and bin of lensed pixels, where the truth table counts them: the AUROC of these
+  lenses among all non-lenses.
+
+Beside each AUROC stands its ceiling, which the lenses that cannot be seen set; empty where nobody knows which they are.
 """
 
 import logging
@@ -22,6 +26,7 @@ from lensrank.files import replacing
 from lensrank.metrics import Confusion, auroc, auroc_error, auroc_interval, confusion, tpr_at
 from lensrank.scored import TRAINING_SET, Scored
 from lensrank.split import HOLDOUT
+from lensrank.visibility import COLUMNS, invisible, visibility_rows
 
 FALSE_POSITIVES = {"tpr0": 0, "tpr10": 10, "tpr_lt10": 9}
 """Non-lenses admitted by each figure of merit: none, ten or fewer, fewer than ten."""
@@ -38,19 +43,22 @@ COMPARISON = (
     "auroc_low",
     "auroc_high",
     "contained",
+    "holdout_ceiling",
+    "ceiling",
 )
-COUNTS = (*Confusion._fields, "best_epoch")
+COUNTS = (*Confusion._fields, "best_epoch", "n_invisible")
 
 log = logging.getLogger("lensrank")
 
 
 @dataclass(frozen=True)
 class Tables:
-    """The three tables of an evaluation; see the module's text."""
+    """The tables of an evaluation; see the module's text."""
 
     seeds: pd.DataFrame
     summary: pd.DataFrame
     comparison: pd.DataFrame
+    lensed_pixels: pd.DataFrame
 
 
 def evaluate(scored: Sequence[Scored], threshold: float) -> Tables:
@@ -73,7 +81,10 @@ def evaluate(scored: Sequence[Scored], threshold: float) -> Tables:
     groups = _groups(scored)
     models = [_model_row(group, seeds) for group in groups]
     ensembles = [_all_row(group) for group in _across_models(groups)]
-    return Tables(seeds, pd.DataFrame(models + ensembles), _comparison(models))
+    summary = pd.DataFrame(models + ensembles).astype({"n_invisible": "Int64"})
+    parts = [row for group in groups if sound(group) for row in _visibility(group)]
+    by_pixels = pd.DataFrame(parts, columns=list(COLUMNS)).astype({"lensed_pixels_max": "Int64"})
+    return Tables(seeds, summary, _comparison(models), by_pixels)
 
 
 def write_tables(folder: Path, tables: Tables) -> None:
@@ -111,6 +122,16 @@ def ensemble(scored: Sequence[Scored]) -> Scored:
     return Scored(**values | {"scores": np.mean([one.scores for one in scored], axis=0)})
 
 
+def _visibility(group: Sequence[Scored]) -> list[dict[str, Any]]:
+    kept = sound(group)
+    return visibility_rows(kept[0].model, kept, ensemble(kept))
+
+
+def _ceiling(one: Scored) -> dict[str, Any]:
+    unseen, ceiling = invisible(one)
+    return {"n_invisible": unseen, "ceiling": ceiling}
+
+
 def _seed_row(one: Scored, threshold: float) -> dict[str, Any]:
     row: dict[str, Any] = {
         "model": one.model,
@@ -132,6 +153,7 @@ def _seed_row(one: Scored, threshold: float) -> dict[str, Any]:
         "collapsed": one.collapsed,
         "origin": one.origin,
         "recipe": one.recipe,
+        **_ceiling(one),
     }
 
 
@@ -195,6 +217,7 @@ def _summary_row(model: str, group: Sequence[Scored], means: dict[str, float]) -
             "without_image": first.without_image,
             "origin": first.origin,
             "recipe": "; ".join(dict.fromkeys(one.recipe for one in group if one.recipe)),
+            **_ceiling(first),
         }
     )
 
@@ -225,5 +248,6 @@ def _comparison(models: Sequence[dict[str, Any]]) -> pd.DataFrame:
             low, high = auroc_interval(ours, holdout["n_lens"], holdout["n_nonlens"])
             interval = auroc_interval(theirs, other["n_lens"], other["n_nonlens"])
             name = (other["model"], other["dataset"], quantity)
-            rows.append((*name, ours, low, high, theirs, *interval, low <= theirs <= high))
+            ceilings = (holdout["ceiling"], other["ceiling"])
+            rows.append((*name, ours, low, high, theirs, *interval, low <= theirs <= high, *ceilings))
     return pd.DataFrame(rows, columns=list(COMPARISON))

@@ -7,6 +7,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from scipy.optimize import brentq
 
 Z95 = 1.959963984540054
 """Quantile of the standard normal distribution that leaves 95 % between minus and plus this."""
@@ -103,10 +104,11 @@ def auroc_error(area: float, n_lens: int, n_nonlens: int) -> float:
 
 
 def auroc_interval(area: float, n_lens: int, n_nonlens: int) -> tuple[float, float]:
-    """95 % interval of an AUROC: plus and minus 1.96 standard errors on the logit scale, so that it stays in [0, 1].
+    """95 % interval of an AUROC: the areas that lie within 1.96 of their own standard errors of it.
 
-    An area of 0 or 1 has no standard error. Its interval is that of a share of which all of the smaller class were
-    right, or wrong (Clopper & Pearson 1934, Biometrika 26, 404).
+    A score interval, as Wilson's of a share (for this area: Newcombe 2006, Statistics in Medicine 25, 559): it stays in
+    [0, 1], and narrow near its ends. An area of 0 or 1 has the interval of a share of which all of the smaller class
+    were right, or wrong (Clopper & Pearson 1934, Biometrika 26, 404); no other area reaches less far towards 1/2.
 
     Args:
         area: AUROC in [0, 1].
@@ -116,12 +118,15 @@ def auroc_interval(area: float, n_lens: int, n_nonlens: int) -> tuple[float, flo
     Returns:
         Lower and upper end.
     """
+    reach = 1 - 0.025 ** (1 / min(n_lens, n_nonlens))
     if area in (0, 1):
-        reach = 1 - 0.025 ** (1 / min(n_lens, n_nonlens))
         return (0.0, reach) if area == 0 else (1 - reach, 1.0)
-    centre = math.log(area / (1 - area))
-    reach = Z95 * auroc_error(area, n_lens, n_nonlens) / (area * (1 - area))
-    return _logistic(centre - reach), _logistic(centre + reach)
+
+    def beyond(end: float) -> float:
+        return abs(area - end) - Z95 * auroc_error(end, n_lens, n_nonlens)
+
+    low, high = brentq(beyond, 0.0, area), brentq(beyond, area, 1.0)
+    return min(low, 1 - reach), max(high, reach)
 
 
 def tpr_at(scores: np.ndarray, labels: np.ndarray, false_positives: int) -> float:
@@ -192,7 +197,3 @@ def tpr_on(grid: np.ndarray, curve: Roc) -> np.ndarray:
     """
     upper = np.flatnonzero(np.append(np.diff(curve.fp) > 0, True))
     return np.interp(grid, curve.fpr[upper], curve.tpr[upper])
-
-
-def _logistic(x: float) -> float:
-    return (1 + math.tanh(x / 2)) / 2  # unlike 1 / (1 + exp(-x)), this never overflows

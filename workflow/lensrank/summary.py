@@ -96,7 +96,7 @@ def _recipe(settings: SummarySettings, split: pd.DataFrame) -> list[str]:
 
 
 def _merits(settings: SummarySettings, summary: pd.DataFrame) -> list[str]:
-    rows: list[tuple[str, ...]] = [("model", "images", "seeds", "AUROC", "sampling error", "ensemble, 95 % interval")]
+    rows: list[tuple[str, ...]] = [("model", "images", "seeds", "AUROC", "error", "ceiling", "ensemble, 95 % interval")]
     for row in summary.head(MOST_MODELS).to_dict("records"):
         std = "" if np.isnan(row["auroc_std"]) else f" ± {row['auroc_std']:.4f}"
         interval = f"[{row['ensemble_low']:.4f}, {row['ensemble_high']:.4f}]"
@@ -105,8 +105,9 @@ def _merits(settings: SummarySettings, summary: pd.DataFrame) -> list[str]:
                 _cut(row["model"], LONGEST_NAME),
                 settings.kind(row["dataset"]),
                 str(row["n_seeds"]),
-                "-" if np.isnan(row["auroc_mean"]) else f"{row['auroc_mean']:.4f}{std}",
-                "-" if np.isnan(row["auroc_sampling_error"]) else f"{row['auroc_sampling_error']:.4f}",
+                f"{_number(row['auroc_mean'])}{std}",
+                _number(row["auroc_sampling_error"]),
+                _number(row["ceiling"]),
                 "-" if np.isnan(row["ensemble_auroc"]) else f"{row['ensemble_auroc']:.4f} {interval}",
             )
         )
@@ -114,8 +115,14 @@ def _merits(settings: SummarySettings, summary: pd.DataFrame) -> list[str]:
     lines += _aligned(rows)
     if len(summary) > MOST_MODELS:
         lines.append(f"  and {len(summary) - MOST_MODELS} more rows in metrics/summary.csv")
+    if summary["ceiling"].notna().any():
+        lines.append("  ceiling: 1 - u/2, all that a ranking can reach where a share u of the lenses cannot be seen")
     selections = sorted(set(summary["selection"].dropna()) & set(SELECTION))
     return [*lines, _cut(f"  {'; '.join(SELECTION[selection] for selection in selections)}")] if selections else lines
+
+
+def _number(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:.4f}"
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -9,6 +9,9 @@ rule evaluate:
         seeds=report(result("metrics/seeds.csv"), caption="../report/seeds.rst", category="Metrics"),
         summary=report(result("metrics/summary.csv"), caption="../report/summary.rst", category="Metrics"),
         comparison=report(result("metrics/comparison.csv"), caption="../report/comparison.rst", category="Metrics"),
+        lensed_pixels=report(
+            result("metrics/lensed_pixels.csv"), caption="../report/lensed_pixels.rst", category="Metrics"
+        ),
     log:
         logfile("evaluate"),
     benchmark:

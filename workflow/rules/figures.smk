@@ -54,7 +54,7 @@ rule figure_auroc_epochs:
 
 
 rule figure_judged:
-    """Draw what labelled scores show: ROC, confusion matrix, and TPR and TNR against the threshold."""
+    """Draw what labelled scores show: ROC, confusion matrix, rates against the threshold, AUROC against lensed pixels."""
     input:
         holdouts=lambda wildcards: holdout_files(wildcards.model),
         split=trained,
@@ -66,6 +66,11 @@ rule figure_judged:
         ),
         thresholds=report(
             result("figures/thresholds_{model}_{images}.png"), caption="../report/thresholds.rst", category="Figures"
+        ),
+        lensed_pixels=report(
+            result("figures/lensed_pixels_{model}_{images}.png"),
+            caption="../report/lensed_pixels.rst",
+            category="Figures",
         ),
         svg=expand(result("figures/{kind}_{{model}}_{{images}}.svg"), kind=JUDGED),
     log:

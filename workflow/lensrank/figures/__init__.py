@@ -8,6 +8,7 @@ from lensrank.errors import TruthError
 from lensrank.figures.confusion import draw_confusion
 from lensrank.figures.examples import choose, draw_examples, read_examples
 from lensrank.figures.history import draw_history, read_training
+from lensrank.figures.lensed_pixels import draw_lensed_pixels
 from lensrank.figures.recipe import pick
 from lensrank.figures.roc import draw_roc
 from lensrank.figures.thresholds import draw_thresholds
@@ -20,7 +21,8 @@ KINDS = {
     "examples": "labelled images with colour bars",
     "auroc_epochs": "AUROC on training and validation images against the epoch",
     "judged": "what labelled scores show: ROC of every seed and their mean (roc), confusion matrix (confusion), "
-    "true-positive and true-negative rate against the threshold (thresholds)",
+    "true-positive and true-negative rate against the threshold (thresholds), AUROC against the lensed pixels "
+    "(lensed_pixels)",
 }
 
 
@@ -69,7 +71,7 @@ def auroc_epochs(model: str, trainings: Sequence[tuple[str, str]], data: str, ou
 
 
 def judged(scored: Sequence[Scored], settings: Evaluation, model: str, images: str, data: str, output: Path) -> None:
-    """Draw what labelled scores show: ROC, confusion matrix, and rates against the threshold.
+    """Draw what labelled scores show: ROC, confusion matrix, rates against the threshold, AUROC against lensed pixels.
 
     Args:
         scored: labelled scores, among them those of the model on the images.
@@ -86,3 +88,4 @@ def judged(scored: Sequence[Scored], settings: Evaluation, model: str, images: s
     draw_roc(mine, data, output / f"roc_{model}_{images}")
     draw_confusion(mine, settings.threshold, data, output / f"confusion_{model}_{images}")
     draw_thresholds(mine, settings.threshold, data, output / f"thresholds_{model}_{images}")
+    draw_lensed_pixels(mine, data, output / f"lensed_pixels_{model}_{images}")

@@ -32,10 +32,10 @@ def recipe(scored: Sequence[Scored], data: str) -> str:
     first = scored[0]
     where = "hold-out" if first.dataset == HOLDOUT else f"data set {plain(first.dataset)}"
     kind = f" ({plain(data)})" if data else ""
-    views = f", geometric mean of {first.symmetries} symmetries" if first.symmetries > 1 else ""
+    views = f" · geometric mean of {first.symmetries} symmetries" if first.symmetries > 1 else ""
     lines = [
-        f"{where}{kind}: {first.n_lens:,} lenses, {first.n_nonlens:,} non-lenses{views}",
-        f"{SELECTION[first.selection]} · {seeds_text([one.seed for one in scored])}",
+        f"{where}{kind}: {first.n_lens:,} lenses, {first.n_nonlens:,} non-lenses",
+        f"{SELECTION[first.selection]} · {seeds_text([one.seed for one in scored])}{views}",
     ]
     collapsed = [one.seed for one in scored if one.collapsed]
     if collapsed:
