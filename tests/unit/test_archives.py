@@ -224,7 +224,9 @@ def test_data_behind_the_end_are_refused(tmp_path: Path, behind: bytes) -> None:
         read(write(tmp_path, plain() + behind))
 
 
-@pytest.mark.parametrize("data", [b"<!DOCTYPE html>" * 100, b"\x1f\x8b", b"\x1f\x8bnot gzip" * 100, gzip.compress(b"")])
+@pytest.mark.parametrize(
+    "data", [b"<!DOCTYPE html>" * 100, b"\x1f\x8b", b"\x1f\x8bnot gzip" * 100, gzip.compress(b"", mtime=0)]
+)
 def test_what_is_no_archive_is_refused(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(ArchiveError, match="before its first member"):
         read(write(tmp_path, data, "images.tar.gz"))

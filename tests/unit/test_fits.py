@@ -195,7 +195,8 @@ def test_position_keywords_come_from_the_settings_and_either_header():
 
 
 def test_mask_value_and_shape_come_from_the_settings():
-    assert Flag.MASKED in read_cutout(with_pixels(-99.9), settings.Cutout(masked=-99.9)).flags
+    for masked in (-99.9, -99.99):  # one is less and one is more as float32
+        assert Flag.MASKED in read_cutout(with_pixels(masked), settings.Cutout(masked=masked)).flags
     assert not read_cutout(with_pixels(100), settings.Cutout(masked=None)).flags
     small = settings.Cutout(shape=(60, 66))
     assert read_cutout(image_bytes(pixels()[:60, :66]), small).pixels.shape == (60, 66)

@@ -263,6 +263,13 @@ def test_a_lost_memory_keeps_images_in_the_shards_that_were_made(tmp_path: Path)
     (made.memory / "assignment.csv").write_text('id,shard_of_4\n"1' + 200_000 * "x")
     assert made.index().ids() == before
     shutil.rmtree(made.memory)
+    (shards / "shard-0001.rejects.csv").write_text("damaged")
+    ids = made.index().ids()
+    assert {name: ids[name] for name in ("shard-0000", "shard-0002", "shard-0003")} == {
+        name: before[name] for name in ("shard-0000", "shard-0002", "shard-0003")
+    }
+    assert sorted(id for one in ids.values() for id in one) == sorted(id for one in before.values() for id in one)
+    shutil.rmtree(made.memory)
     made.shard_size = 3
     assert [len(ids) for ids in made.index().ids().values()] == [3, 3, 3, 3]
 

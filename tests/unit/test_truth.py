@@ -9,7 +9,7 @@ import pytest
 
 from lensrank.config.settings import Dataset
 from lensrank.errors import TruthError
-from lensrank.truth import read_truth
+from lensrank.truth import lensed_pixels, read_truth
 
 # The first and last rows of the challenge's own table.
 CHALLENGE = (
@@ -180,3 +180,13 @@ def test_a_large_table_is_read_whole(tmp_path):
     assert table["label"].sum() == frame["is_lens"].sum()
     assert table.index[-1] == str(n - 1)
     np.testing.assert_array_equal(table["Einstein_area"], frame["Einstein_area"])
+
+
+def test_lensed_pixels_are_those_of_either_challenge_in_the_order_that_is_asked_for():
+    index = pd.Index(["a", "b", "c"], name="id")
+    first = pd.DataFrame({"numb_pix_lensed_image": [0, 7, 12]}, index=index)
+    np.testing.assert_array_equal(lensed_pixels(first, np.array(["c", "x", "a"], dtype=object)), [12, np.nan, 0])
+    second = pd.DataFrame({"n_pix_source": [3.0, np.nan, 1.0]}, index=index)
+    np.testing.assert_array_equal(lensed_pixels(second, np.array(["b", "c"], dtype=object)), [np.nan, 1])
+    assert lensed_pixels(pd.DataFrame({"n_pix_source": ["many"] * 3}, index=index), np.array(["a"])) is None
+    assert lensed_pixels(first.rename(columns=str.upper), np.array(["a"])) is None

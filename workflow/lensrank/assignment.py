@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from lensrank.errors import ShardError
+from lensrank.errors import DataError, ShardError
 from lensrank.lists import shard_names, shard_number
 from lensrank.rejects import read_rejects
 from lensrank.shards import read_table as read_shard
@@ -91,13 +91,13 @@ def _recovered(folder: Path, shard_size: int) -> Assignment:
     """The assignment that shards and their rejects show, where they are of this size."""
     known: dict[str, int] = {}
     for name in shard_names(folder, ".h5"):
+        rejects = folder / f"{name}.rejects.csv"
         try:
             ids = [*read_shard(folder / f"{name}.h5").id]
-        except ShardError as error:
+            ids += {reject.id for reject in read_rejects(rejects)} if rejects.exists() else ()
+        except (ShardError, DataError) as error:
             log.warning("%s Its images are assigned to a shard anew.", error)
             continue
-        rejects = folder / f"{name}.rejects.csv"
-        ids += {reject.id for reject in read_rejects(rejects)} if rejects.exists() else ()
         if len(ids) > shard_size:
             log.warning(
                 "%s: shards of more than %d images. All images are assigned to shards anew.", folder, shard_size

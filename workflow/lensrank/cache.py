@@ -5,8 +5,10 @@ an entry costs time; a damaged one is noticed, named and passed over. Several jo
 """
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 
+from lensrank.errors import Superseded
 from lensrank.files import DIGEST_BYTES, new_digest, replacing
 
 log = logging.getLogger("lensrank")
@@ -14,8 +16,14 @@ log = logging.getLogger("lensrank")
 
 def store(folder: Path, key: str, content: bytes) -> None:
     """Keep `content` under `key`, whole or not at all."""
-    with replacing(_path(folder, key)) as temporary:
+    # Who writes it meanwhile writes the same.
+    with suppress(Superseded), replacing(_path(folder, key)) as temporary:
         temporary.write_bytes(_digest(key, content) + content)
+
+
+def is_kept(folder: Path, key: str) -> bool:
+    """Whether there is an entry, whole or damaged."""
+    return _path(folder, key).exists()
 
 
 def fetch(folder: Path, key: str) -> bytes | None:

@@ -9,6 +9,7 @@ CSV holds the rows and their names, nothing else, so that every reader takes it;
 catalogue comes from: FITS in header cards, VOTable in PARAMs, Parquet in the schema's metadata.
 """
 
+import io
 import json
 import re
 import textwrap
@@ -126,7 +127,10 @@ def _write_fits(path: Path, catalogue: Catalogue) -> None:
     hdus = fits.HDUList([fits.PrimaryHDU(), table])
     for hdu in hdus:
         hdu.add_checksum(when="of the HDU")  # astropy's own text is the time, which would make equal catalogues differ
-    hdus.writeto(path)
+    # Not to the file itself: of a full disk astropy says neither that it is full nor, by a number, what is wrong.
+    stream = io.BytesIO()
+    hdus.writeto(stream)
+    path.write_bytes(stream.getbuffer())
 
 
 def _write_vot(path: Path, catalogue: Catalogue) -> None:

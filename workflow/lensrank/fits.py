@@ -9,6 +9,7 @@ import bz2
 import gzip
 import io
 import math
+import os
 import stat
 import warnings
 import zlib
@@ -65,15 +66,21 @@ def read_timed(path: str | Path) -> tuple[int, bytes]:
             (`Reason.UNREADABLE`).
     """
     try:
-        status = Path(path).stat()
-        # Before opening: to open a named pipe would wait for ever.
-        if not stat.S_ISREG(status.st_mode):
-            raise Rejected(Reason.UNREADABLE, "not a regular file")
-        if status.st_size > LARGEST:
-            raise Rejected(Reason.UNREADABLE, f"{status.st_size} bytes; a cutout has no more than {LARGEST}")
-        return status.st_mtime_ns, Path(path).read_bytes()
+        # Not `Path.read_bytes`: a reader without a buffer takes half of its time for a small file.
+        with open(path, "rb", buffering=0, opener=_at_once) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise Rejected(Reason.UNREADABLE, "not a regular file")
+            if status.st_size > LARGEST:
+                raise Rejected(Reason.UNREADABLE, f"{status.st_size} bytes; a cutout has no more than {LARGEST}")
+            return status.st_mtime_ns, file.readall()
     except OSError as error:
         raise Rejected(Reason.UNREADABLE, error.strerror or str(error)) from error
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open a file; a named pipe too, which would otherwise wait for ever."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def read_cutout(data: bytes, cutout: settings.Cutout) -> Cutout:
@@ -212,18 +219,18 @@ def judge_pixels(values: np.ndarray, masked: float | None) -> tuple[np.ndarray, 
         Rejected: no pixel is a finite number, or one is beyond `HUGE`.
     """
     flags = Flag(0)
-    finite = np.isfinite(values)
-    good = values
-    if not finite.all():
-        good = values[finite]
+    with np.errstate(over="ignore", invalid="ignore"):
+        pixels = values.astype(np.float32, copy=False)
+        low, high = float(values.min()), float(values.max())
+    # Both are finite where all pixels are, because a NaN is the least and the greatest of any numbers to numpy.
+    if not (math.isfinite(low) and math.isfinite(high)):
+        good = values[np.isfinite(values)]
         flags |= Flag.BAD_PIXELS
         if not good.size:
             raise Rejected(Reason.ALL_NAN, f"none of the {values.size} pixels is a finite number")
-    low, high = float(good.min()), float(good.max())
+        low, high = float(good.min()), float(good.max())
     if max(-low, high) > HUGE:
         raise Rejected(Reason.HUGE, f"pixels reach from {low:g} to {high:g}; beyond {HUGE:g} is no flux")
-    with np.errstate(invalid="ignore"):
-        pixels = values.astype(np.float32, copy=False)
     if low == high:
         flags |= Flag.CONSTANT
     if masked is not None and (pixels == np.float32(masked)).any():

@@ -20,7 +20,7 @@ DTYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 """BITPIX to numpy (FITS standard 4.0, section 4.4.1)."""
 MOST_AXES = 999
 # Nearly all values that are asked for look like this; astropy's parser takes twenty times as long for the same answer.
-_PLAIN_NUMBER = re.compile(r"= +([+-]?[0-9]+)(\.[0-9]*)?(E[+-]?[0-9]+)? *(?:/.*)?")
+_PLAIN = re.compile(r"= +(?:([TF])|([+-]?[0-9]+)(\.[0-9]*)?(E[+-]?[0-9]+)?) *(?:/.*)?")
 
 
 class Rejected(Exception):
@@ -56,24 +56,30 @@ class Header:
         self.is_clean = block.isascii() and self.text.isprintable()
         if not self.is_clean:
             self.text = re.sub("[^ -~]", "?", self.text)
-        self._cards: dict[str, str] = {}
-        for at in range(0, len(self.text), CARD):
-            card = self.text[at : at + CARD]
-            self._cards.setdefault(_keyword(card), card)
+        upper = self.text.upper()
+        self._cards: dict[str, int] = {}
+        # Backwards, so that the first of two stays. The keyword of a card that has a value, at its full width.
+        for at in reversed(range(0, len(upper), CARD)):
+            if upper.startswith("= ", at + 8):
+                self._cards[upper[at : at + 8]] = at
+            elif upper.startswith("HIERARCH ", at):
+                self._cards[upper[at + 9 : at + CARD].partition("=")[0].strip().ljust(8)] = at
 
     def __contains__(self, keyword: str) -> bool:
-        return keyword.upper() in self._cards
+        return keyword.upper().ljust(8) in self._cards
 
     def value(self, keyword: str) -> Any:
         """A keyword's value: bool, int, float, complex or str; None where it is missing or cannot be read."""
-        card = self._cards.get(keyword.upper())
-        if card is None:
+        at = self._cards.get(keyword.upper().ljust(8))
+        if at is None:
             return None
-        if plain := _PLAIN_NUMBER.fullmatch(card, 8):
-            whole, fraction, exponent = plain.groups()
+        if plain := _PLAIN.fullmatch(self.text, at + 8, at + CARD):
+            logical, whole, fraction, exponent = plain.groups()
+            if logical:
+                return logical == "T"
             return float(whole + (fraction or "") + (exponent or "")) if fraction or exponent else int(whole)
         try:
-            return Card.fromstring(card).value
+            return Card.fromstring(self.text[at : at + CARD]).value
         except VerifyError:
             return None
 
@@ -106,7 +112,8 @@ class Header:
         return value
 
     def _shown(self, keyword: str) -> str:
-        return self._cards[keyword.upper()].rstrip()
+        at = self._cards[keyword.upper().ljust(8)]
+        return self.text[at : at + CARD].rstrip()
 
 
 @dataclass(frozen=True)
@@ -212,13 +219,6 @@ def _header_end(data: bytes, start: int) -> int:
     if rest.isascii() and len(rest) % BLOCK:
         raise Rejected(Reason.TRUNCATED, f"the file ends within a header, after {len(data)} bytes")
     raise Rejected(Reason.NO_END, "the header has no END card")
-
-
-def _keyword(card: str) -> str:
-    """Keyword of a card that has a value; empty for all other cards."""
-    if card.startswith("HIERARCH "):
-        return card[9:].partition("=")[0].strip().upper()
-    return card[:8].rstrip().upper() if card[8:10] == "= " else ""
 
 
 def _padded(size: int) -> int:

@@ -12,7 +12,7 @@ from lensrank.config.settings import Cutout, Dataset, Name, Settings
 from lensrank.contents import DataFile, Found, check_images, is_repack
 from lensrank.copies import same_as_before
 from lensrank.errors import TruthError
-from lensrank.files import bytes_digest, replacing, write_json, write_text
+from lensrank.files import bytes_digest, remove_left, replacing, write_json, write_text
 from lensrank.fits import LARGEST, read_bytes
 from lensrank.flags import Reason
 from lensrank.folders import scan
@@ -169,6 +169,8 @@ def _find_in_archive(state: _Index) -> Callable[[DataFile], str]:
 def _write_lists(state: _Index, folder: Path, counts: FileCounts) -> int:
     """Write the lists of all shards that have images, and remove those of others; gives the number of shards."""
     shards = state.assignment.by_shard(sorted(state.grouping.ids, key=id_order))
+    folder.mkdir(parents=True, exist_ok=True)
+    remove_left(folder)
     for name in set(shard_names(folder)) - {shard_name(number) for number in shards}:
         (folder / f"{name}.csv").unlink()
         (folder / f"{name}.digest").unlink(missing_ok=True)

@@ -47,7 +47,8 @@ class Outputs(NamedTuple):
 
 
 class _Image(NamedTuple):
-    pixels: np.ndarray
+    """Everything about an image but its pixels."""
+
     id: str
     ra: float
     dec: float
@@ -80,12 +81,15 @@ def ingest(index: Path, name: str, settings: IngestSettings, memory: Path, outpu
         ShardWriter(outputs.shard, settings.bands, settings.cutout.shape, f"{images.name}: {name}") as writer,
         progress(len(rows), f"ingest {name}") as advance,
     ):
+        pixels = np.empty((CHUNK_IMAGES, *settings.cutout.shape, len(settings.bands)), np.float32)
         for start in range(0, len(rows), CHUNK_IMAGES):
             block = rows[start : start + CHUNK_IMAGES]
-            accepted = [image for row in block if (image := _image(row, settings.bands, read, rejects))]
+            accepted: list[_Image] = []
+            for row in block:
+                if image := _image(row, settings.bands, read, rejects, pixels[len(accepted)]):
+                    accepted.append(image)
             if accepted:
-                pixels, ids, ra, dec, flags = zip(*accepted, strict=True)
-                writer.append(np.stack(pixels), ids, ra, dec, flags)
+                writer.append(pixels[: len(accepted)], *zip(*accepted, strict=True))
             advance(len(block))
     write_text(outputs.digest, writer.digest)
     write_rejects(outputs.rejects, rejects)
@@ -94,26 +98,27 @@ def ingest(index: Path, name: str, settings: IngestSettings, memory: Path, outpu
         _forget_staged(memory, shard_list, settings)
 
 
-def _image(row: Row, bands: Sequence[str], read: Reader, rejects: list[Reject]) -> _Image | None:
-    """Read all bands of an image; where one is rejected, name all files of the image in `rejects`."""
-    planes: list[Pixels] = []
+def _image(row: Row, bands: Sequence[str], read: Reader, rejects: list[Reject], pixels: np.ndarray) -> _Image | None:
+    """Read all bands of an image into `pixels`; where one is rejected, name all files of the image in `rejects`."""
     bad: dict[str, tuple[str, Rejected]] = {}
-    for band, file in zip(bands, row.files, strict=True):
+    flags, ra, dec = int(Flag.NO_POSITION), math.nan, math.nan
+    for number, (band, file) in enumerate(zip(bands, row.files, strict=True)):
         try:
-            planes.append(read(file, band))
+            plane = read(file, band)
         except Rejected as rejected:
             bad[file.path] = band, rejected
+            continue
+        pixels[..., number] = plane.pixels
+        flags |= int(plane.flags)
+        # A position that one band gives is the position of the image.
+        if math.isnan(ra) and not math.isnan(plane.ra) and not math.isnan(plane.dec):
+            ra, dec = plane.ra, plane.dec
     if bad:
         rejects += _rejects(row, bad)
         return None
-    flags = Flag(row.flags)
-    for plane in planes:
-        flags |= plane.flags
-    # A position that one band gives is the position of the image.
-    placed = next((plane for plane in planes if not math.isnan(plane.ra) and not math.isnan(plane.dec)), None)
-    flags = flags | Flag.NO_POSITION if placed is None else flags & ~Flag.NO_POSITION
-    ra, dec = (math.nan, math.nan) if placed is None else (placed.ra, placed.dec)
-    return _Image(np.stack([plane.pixels for plane in planes], axis=-1), row.id, ra, dec, int(flags))
+    if not math.isnan(ra):
+        flags &= ~int(Flag.NO_POSITION)
+    return _Image(row.id, ra, dec, flags | row.flags)
 
 
 def _rejects(row: Row, bad: dict[str, tuple[str, Rejected]]) -> Iterator[Reject]:
@@ -159,7 +164,7 @@ def _reader(images: Path, name: str, rows: Sequence[Row], settings: IngestSettin
 
 def _read_file(images: Path, file: DataFile) -> tuple[int, bytes]:
     """A file's modification time and its bytes."""
-    time, data = read_timed(images / file.path)
+    time, data = read_timed(f"{images}/{file.path}")
     if len(data) != file.size:
         log.warning(
             "%s: has %s bytes, and had %s when it was indexed. It is read as it is now; run again once the files no "

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from lensrank.contents import DataFile
 from lensrank.errors import ShardError
-from lensrank.files import new_digest, replacing, write_text
+from lensrank.files import new_digest, replacing
 from lensrank.tables import ENCODING, ERRORS, read_table
 
 SHARD_NAME = re.compile(r"shard-\d{4,}")
@@ -70,9 +70,9 @@ def write_list(folder: Path, name: str, bands: Sequence[str], rows: Iterable[Row
     content = text.getvalue().encode(ENCODING, ERRORS)
     digest = new_digest()
     digest.update(content)
-    with replacing(folder / f"{name}.csv") as temporary:
-        temporary.write_bytes(content)
-    write_text(folder / f"{name}.digest", digest.hexdigest())
+    for path, data in ((f"{name}.csv", content), (f"{name}.digest", digest.hexdigest().encode())):
+        with replacing(folder / path, search=False) as temporary:
+            temporary.write_bytes(data)
     return digest.hexdigest()
 
 

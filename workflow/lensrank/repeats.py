@@ -66,13 +66,10 @@ def _split_changes(record: Mapping[str, Any] | None, wanted: Mapping[str, Any]) 
     for key, value in wanted.items():
         yield from _differences(f"datasets.train.{key}" if key != "settings" else "split", record.get(key), value)
     truth = Path(record.get("truth", ""))
-    if (
-        wanted.get("truth", str(truth)) != str(truth)
-        or not truth.is_file()
-        or stamp(truth) == record.get("truth_stamp")
-    ):
+    if wanted.get("truth", str(truth)) != str(truth) or not truth.is_file():
         return
-    if file_digest(truth) != record.get("truth_digest"):
+    # A re-pack holds the truth and all images: it is read only where it may have changed.
+    if stamp(truth) != record.get("truth_stamp") and file_digest(truth) != record.get("truth_digest"):
         yield f"{truth}, which has changed"
 
 

@@ -12,10 +12,10 @@ Chunks carry a Fletcher-32 checksum, so that a byte that flipped on disk is noti
 labels: truth is joined later, so that a corrected truth table touches no pixel.
 """
 
-import hashlib
+import math
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +25,8 @@ import h5py
 import numpy as np
 
 from lensrank.errors import DamagedFile, ShardError
-from lensrank.files import new_digest, replacing
+from lensrank.files import new_digest
+from lensrank.hdf5 import new_file
 
 FORMAT_VERSION = 1
 CHUNK_IMAGES = 64
@@ -63,7 +64,9 @@ class ShardTable:
 def pixel_digest(image: np.ndarray) -> int:
     """64-bit hash of an image's float32 pixels, the same on every machine."""
     pixels = np.ascontiguousarray(image, dtype="<f4")
-    return int.from_bytes(hashlib.blake2b(pixels.data, digest_size=8).digest(), "little")
+    digest = new_digest()
+    digest.update(pixels.data.cast("B"))
+    return int.from_bytes(digest.digest()[:8], "little")
 
 
 class ShardWriter:
@@ -87,17 +90,19 @@ class ShardWriter:
         self._columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
 
     def __enter__(self) -> Self:
-        self._replacing = replacing(self.path)
-        self._file = h5py.File(self._replacing.__enter__(), "w", libver="latest")
-        height, width = self.shape
-        self._images = self._file.create_dataset(
-            "image",
-            shape=(0, height, width, len(self.bands)),
-            maxshape=(None, height, width, len(self.bands)),
-            chunks=(CHUNK_IMAGES, height, width, len(self.bands)),
-            dtype="<f4",
-            fletcher32=True,
-        )
+        with ExitStack() as stack:
+            self._file = stack.enter_context(new_file(self.path))
+            stack.push(self._finish)
+            height, width = self.shape
+            self._images = self._file.create_dataset(
+                "image",
+                shape=(0, height, width, len(self.bands)),
+                maxshape=(None, height, width, len(self.bands)),
+                chunks=(CHUNK_IMAGES, height, width, len(self.bands)),
+                dtype="<f4",
+                fletcher32=True,
+            )
+            self._open = stack.pop_all()
         return self
 
     def append(
@@ -119,17 +124,11 @@ class ShardWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if kind is None:
-                self._finish()
-        except BaseException as failure:
-            self._file.close()
-            self._replacing.__exit__(type(failure), failure, failure.__traceback__)
-            raise
-        self._file.close()
-        self._replacing.__exit__(kind, error, trace)
+        self._open.__exit__(kind, error, trace)
 
-    def _finish(self) -> None:
+    def _finish(self, failed: type[BaseException] | None, *_: object) -> None:
+        if failed is not None:
+            return
         columns = {
             "id": np.array(self._columns["id"], dtype=object),
             "ra": np.array(self._columns["ra"], dtype="<f8"),
@@ -161,23 +160,26 @@ def read_table(path: str | Path) -> ShardTable:
     return ShardTable(**columns, bands=bands, shape=shape, digest=digest)
 
 
-def iterate_images(path: str | Path, batch: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Stream a shard's pixels.
+def iterate_images(path: str | Path, size: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Stream a shard's pixels, whole chunks at a time: few at first, so that whoever takes them can begin at once.
 
     Args:
         path: the shard.
-        batch: images at a time.
+        size: bytes at a time in the end, about; a chunk of `CHUNK_IMAGES` at least.
 
     Yields:
-        (row of the first image, (≤ batch, height, width, band) float32). Each array is the caller's to keep.
+        (row of the first image, (m, height, width, band) float32). Each array is the caller's to keep.
 
     Raises:
         ShardError: the file is no shard of this format, or (`DamagedFile`) not what was written.
     """
     with opened(path, FORMAT_VERSION) as file:
         dataset = file["image"]
-        for start in range(0, len(dataset), batch):
-            yield start, dataset[start : start + batch]
+        most = max(1, size // (CHUNK_IMAGES * 4 * math.prod(dataset.shape[1:])))
+        start, chunks = 0, min(4, most)
+        while start < len(dataset):
+            yield start, dataset[start : start + chunks * CHUNK_IMAGES]
+            start, chunks = start + chunks * CHUNK_IMAGES, min(2 * chunks, most)
 
 
 def read_images(path: str | Path, rows: np.ndarray, into: np.ndarray, places: np.ndarray) -> None:
@@ -192,7 +194,7 @@ def read_images(path: str | Path, rows: np.ndarray, into: np.ndarray, places: np
     Raises:
         ShardError: the file is no shard of this format, or (`DamagedFile`) not what was written.
     """
-    for start, images in iterate_images(path, 4 * CHUNK_IMAGES):
+    for start, images in iterate_images(path, 1 << 23):
         first, last = np.searchsorted(rows, [start, start + len(images)])
         into[places[first:last]] = images[rows[first:last] - start]
 

@@ -16,7 +16,7 @@ from typing import IO, Any, Self
 from lensrank.archives import members
 from lensrank.config.settings import Cutout
 from lensrank.errors import ArchiveError
-from lensrank.files import bytes_digest, value_digest, write_text
+from lensrank.files import bytes_digest, value_digest, write_text, writing
 
 log = logging.getLogger("lensrank")
 
@@ -39,19 +39,21 @@ class StageWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._open.close()
+        with writing(_folder(self._memory)):
+            self._open.close()
 
     def put(self, shard: str, digest: str, data: bytes) -> None:
         """Keep `data`, whose digest is given, for a shard."""
-        if shard != self._shard:
-            self._open.close()
-            blob, table = _paths(self._memory, shard)
-            blob.parent.mkdir(parents=True, exist_ok=True)
-            self._blob: IO[bytes] = self._open.enter_context(blob.open("ab"))
-            self._table: Any = csv.writer(self._open.enter_context(table.open("a", newline="")))
-            self._shard = shard
-        self._table.writerow([digest, self._blob.tell(), len(data)])
-        self._blob.write(data)
+        blob, table = _paths(self._memory, shard)
+        with writing(blob):
+            if shard != self._shard:
+                self._open.close()
+                blob.parent.mkdir(parents=True, exist_ok=True)
+                self._blob: IO[bytes] = self._open.enter_context(blob.open("ab"))
+                self._table: Any = csv.writer(self._open.enter_context(table.open("a", newline="")))
+                self._shard = shard
+            self._table.writerow([digest, self._blob.tell(), len(data)])
+            self._blob.write(data)
 
 
 class StageReader:

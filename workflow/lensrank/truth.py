@@ -17,6 +17,9 @@ from lensrank.labels import columns_hint, evaluate
 
 SEPARATORS = ",;\t"
 REPACK_SUFFIXES = (".h5", ".hdf5")
+LENSED_PIXELS = ("numb_pix_lensed_image", "n_pix_source")
+"""Columns of the first and the second challenge's tables that count the pixels in which the lensed source outshines the
+noise."""
 EMPTY_CELLS = ("", "NA", "N/A", "NaN", "nan", "-nan", "null", "NULL", "None")
 
 log = logging.getLogger("lensrank")
@@ -51,6 +54,22 @@ def read_truth(path: str | Path, dataset: Dataset) -> pd.DataFrame:
         raise TruthError(f"{path}: {error}") from error
     except OSError as error:
         raise TruthError(f"{path}: the truth table cannot be read: {error.strerror or error}.") from error
+
+
+def lensed_pixels(truth: pd.DataFrame, ids: np.ndarray) -> np.ndarray | None:
+    """Pixels of some images in which the lensed source outshines the noise.
+
+    Args:
+        truth: as `read_truth` gives it.
+        ids: (n,) str objects.
+
+    Returns:
+        (n,) float64, NaN for an image that the table does not have; None where it has no such column of numbers.
+    """
+    for column in LENSED_PIXELS:
+        if column in truth.columns and pd.api.types.is_numeric_dtype(truth[column]):
+            return truth[column].astype(np.float64).reindex(pd.Index(ids)).to_numpy()
+    return None
 
 
 def _read_csv(path: str | Path, truth_id: str) -> pd.DataFrame:
