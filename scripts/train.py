@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--output", type=Path, required=True, help="folder of the model and what belongs to it")
     parser.add_argument("--gpus", type=int, default=0, help="GPUs this job was given")
-    parser.add_argument("--resume", type=Path, help="folder of the state after each epoch, until training has ended")
+    parser.add_argument("--resume", type=Path, help="folder of the state after each epoch; stays")
     parser.add_argument("--threads", type=int, help="CPU threads; all where left out")
     arguments = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow reads it when it is imported

@@ -65,8 +65,8 @@ def test_larger_images_in_more_bands_take_more():
 
 
 def test_cores_follow_the_work_between_2_and_8():
-    assert [resources.Need(0, seconds).cores() for seconds in (0, 100, 200, 1e6)] == [2, 2, 4, 8]
-    need = resources.simulate(config(), "train")
+    assert [resources.Need(0, seconds).cores() for seconds in (0, 100, 1000, 1e6)] == [2, 2, 4, 8]
+    need = resources.simulate(config(), 20000)
     assert need.mem_mb(8, 1) - need.mem_mb(2, 1) == pytest.approx(6 * 0.35e3 * resources.MEMORY_MARGIN, abs=2)
 
 
@@ -79,3 +79,9 @@ def test_images_are_counted_by_the_size_of_the_shards(tmp_path):
     assert resources.images_in(config(), shards(tmp_path, 321)) == 321
     with pytest.raises(FileNotFoundError):
         resources.images_in(config(), [tmp_path / "not-yet.h5"])
+
+
+def test_a_large_survey_is_put_together_by_a_job_of_less_work_than_a_part_of_it():
+    small = resources.simulated(config(simulate={"train": {"n": 4000}}), "train")
+    assert small == resources.simulate(config(), 4000)
+    assert resources.simulated(config(), "challenge").seconds < resources.simulate(config(), 10000).seconds

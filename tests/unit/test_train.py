@@ -2,6 +2,10 @@
 
 import json
 import math
+import os
+import shutil
+import subprocess
+import sys
 
 import h5py
 import keras
@@ -11,7 +15,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from lensrank import collapse, devices, resume, sampling
-from lensrank.errors import ModelError, ShardError, TrainingError
+from lensrank.errors import DeviceError, ModelError, ShardError, TrainingError
 from lensrank.history import Epoch, best_epoch, is_over, read_history, write_history
 from lensrank.models import load
 from lensrank.normalise import measure
@@ -175,7 +179,18 @@ def test_a_training_that_was_interrupted_ends_in_the_same_weights(survey, output
     assert same(weights(output), weights(again))
     losses = [pd.read_csv(folder / "history.csv")[["loss", "val_loss", "auroc"]] for folder in (output, again)]
     pd.testing.assert_frame_equal(*losses, check_exact=True)
-    assert not state.exists()
+
+
+def test_a_training_whose_files_were_lost_after_its_end_trains_no_epoch_again(survey, output, tmp_path, caplog):
+    state = tmp_path / "state"
+    trained(survey, tmp_path / "lost", resume_folder=state)
+    shutil.rmtree(tmp_path / "lost")  # as Snakemake does where the job is killed before it has taken them
+    caplog.clear()
+    with caplog.at_level("INFO"):
+        again = trained(survey, tmp_path / "lost", resume_folder=state)
+    assert "resumed after epoch 3 of 3" in caplog.text
+    assert "epoch 3 of 3:" not in caplog.text
+    assert same(weights(output), weights(again))
 
 
 def test_the_state_of_another_training_is_not_gone_on_with(tmp_path, caplog):
@@ -186,6 +201,15 @@ def test_the_state_of_another_training_is_not_gone_on_with(tmp_path, caplog):
     assert same(found.weights + found.optimizer + found.best, state.weights + state.optimizer + state.best)
     assert resume.load(tmp_path, "that") is None
     assert "another training" in caplog.text
+
+
+@pytest.mark.parametrize("kept", [0, 100, -100])
+def test_a_damaged_state_is_named_and_not_gone_on_with(tmp_path, caplog, kept):
+    resume.save(tmp_path, resume.State([row(1)], [np.ones(2)], [np.array(7)], [np.zeros(2)]), "this")
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes()[:kept])
+    assert resume.load(tmp_path, "this") is None
+    assert f"{path}: damaged" in caplog.text
 
 
 def test_mixed_precision_leaves_a_model_in_float32(survey, tmp_path):
@@ -241,18 +265,47 @@ def test_a_gpu_that_was_given_and_is_not_seen_fails(survey, tmp_path, monkeypatc
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     shards = sorted(survey.glob("shard-*.h5"))
-    with pytest.raises(TrainingError, match=r"--gpus 1.*CUDA_VISIBLE_DEVICES=3.*SLURM_STEP_GPUS.*allow_cpu"):
+    with pytest.raises(DeviceError, match=r"--gpus 1.*CUDA_VISIBLE_DEVICES=3.*SLURM_STEP_GPUS.*allow_cpu"):
         train(survey / "split.csv", survey / "split.digest", shards, settings(), 0, tmp_path, gpus=1)
     assert devices.use_device(1, allow_cpu=True) == (devices.cpu_name(), False)
     assert devices.use_device(0, allow_cpu=False)[1] is False
     monkeypatch.setenv("SLURM_JOB_ID", "12")
-    with pytest.raises(TrainingError, match="sees none"):
+    with pytest.raises(DeviceError, match="sees none"):
         devices.use_device(0, allow_cpu=False)
 
 
 def test_a_gpu_that_is_seen_is_used(monkeypatch):
     monkeypatch.setattr(devices, "gpus", lambda: ["NVIDIA A100"])
     assert devices.use_device(1, allow_cpu=False) == ("NVIDIA A100", True)
+
+
+TAKE = """
+import os, sys
+from lensrank import devices
+devices.take_gpu()
+print(os.environ.get("CUDA_VISIBLE_DEVICES"), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_jobs_side_by_side_take_a_gpu_each(tmp_path):
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\necho GPU-a\necho GPU-b\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("CUDA", "SLURM"))}
+    environment |= {"PATH": f"{tmp_path}:{os.environ['PATH']}", "TMPDIR": str(tmp_path)}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+
+    def take(**more):
+        job = subprocess.Popen([sys.executable, "-c", TAKE], env=environment | more, **pipes)
+        return job, job.stdout.readline().strip()
+
+    jobs, taken = zip(*[take() for _ in range(3)], take(CUDA_VISIBLE_DEVICES="7"), take(SLURM_JOB_ID="1"), strict=True)
+    assert taken == ("GPU-a", "GPU-b", "None", "7", "None")
+    jobs[0].communicate()
+    again, free = take()
+    assert free == "GPU-a"  # whose job has ended
+    for job in (*jobs[1:], again):
+        job.communicate()
 
 
 def test_balanced_batches_hold_as_many_of_either_class():

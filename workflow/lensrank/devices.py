@@ -1,15 +1,22 @@
 """The device that Keras computes on: which it is, whether it is the one the job was given, and how it is used."""
 
+import fcntl
 import logging
 import os
 import platform
+import subprocess
+import tempfile
 from pathlib import Path
+from typing import IO
 
 import keras
 
-from lensrank.errors import TrainingError
+from lensrank.errors import DeviceError
 
 log = logging.getLogger("lensrank")
+
+_held: list[IO[bytes]] = []
+"""The lock of the GPU that this process took: for as long as it lives."""
 
 _SHOWN = ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID", "SLURM_JOB_GPUS", "SLURM_STEP_GPUS")
 
@@ -54,13 +61,44 @@ def use_device(requested: int, allow_cpu: bool, threads: int | None = None) -> t
         (name of the device, whether it is a GPU).
 
     Raises:
-        TrainingError: a GPU was given, none is seen, and `allow_cpu` is False.
+        DeviceError: a GPU was given, none is seen, and `allow_cpu` is False.
     """
+    if requested:
+        take_gpu()
     found = gpus()
     if given_gpus(requested) and not found:
         _no_gpu(requested, allow_cpu)
     _limit(threads, bool(found))
     return (found[0], True) if found else (cpu_name(), False)
+
+
+def take_gpu() -> None:
+    """On a machine with several GPUs and no SLURM, take the first that no other job of this user has taken.
+
+    SLURM shows each job its own GPU. Elsewhere all jobs would see all GPUs, and every backend would take the first.
+    """
+    if "SLURM_JOB_ID" in os.environ or "CUDA_VISIBLE_DEVICES" in os.environ:
+        return
+    for name in _gpu_names():
+        lock = (Path(tempfile.gettempdir()) / f"lensrank-{os.getuid()}-{name}.lock").open("ab")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            continue
+        _held.append(lock)
+        os.environ["CUDA_VISIBLE_DEVICES"] = name
+        log.info("takes %s", name)
+        return
+
+
+def _gpu_names() -> list[str]:
+    try:
+        query = ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"]
+        listed = subprocess.run(query, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return []
+    return listed.stdout.split() if listed.returncode == 0 else []
 
 
 def cpu_name() -> str:
@@ -80,10 +118,10 @@ def _no_gpu(requested: int, allow_cpu: bool) -> None:
         f"none; {seen}, host {platform.node()}. "
     )
     if not allow_cpu:
-        raise TrainingError(
+        raise DeviceError(
             f"{text}Check the driver (nvidia-smi), that the backend was installed with GPU support (pip install "
-            "'tensorflow[and-cuda]', 'jax[cuda12]' or a CUDA build of torch), and the node; or set training.allow_cpu: "
-            "true to train on the CPU."
+            "'tensorflow[and-cuda]', 'jax[cuda12]' or a CUDA build of torch), and the node. training.allow_cpu: true "
+            "would let a training go on with the CPU."
         )
     log.warning("%sGoing on with the CPU, as training.allow_cpu says.", text)
 

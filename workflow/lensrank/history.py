@@ -10,7 +10,7 @@ from typing import Literal
 import pandas as pd
 from tensorboard.summary import Writer
 
-from lensrank.files import replacing
+from lensrank.files import replacing, writing
 
 
 @dataclass(frozen=True)
@@ -96,21 +96,24 @@ class TensorBoardLog:
     """
 
     def __init__(self, folder: str | Path, history: Sequence[Epoch] = ()) -> None:
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        for old in folder.glob("events.out.tfevents.*"):
-            old.unlink()
-        self._writer = Writer(str(folder))
+        self._folder = Path(folder)
+        with writing(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            for old in self._folder.glob("events.out.tfevents.*"):
+                old.unlink()
+            self._writer = Writer(str(self._folder))
         for epoch in history:
             self.add(epoch)
 
     def add(self, epoch: Epoch) -> None:
         """Write one epoch."""
-        for name, value in asdict(epoch).items():
-            if name != "epoch":
-                self._writer.add_scalar(name, value, epoch.epoch)
-        self._writer.flush()
+        with writing(self._folder):
+            for name, value in asdict(epoch).items():
+                if name != "epoch":
+                    self._writer.add_scalar(name, value, epoch.epoch)
+            self._writer.flush()
 
     def close(self) -> None:
         """Close the file."""
-        self._writer.close()
+        with writing(self._folder):
+            self._writer.close()

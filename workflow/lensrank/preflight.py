@@ -38,7 +38,8 @@ def preflight(gpus: int, network: str = "efficientnetb0", threads: int | None = 
         threads: CPU threads; None: as many as the backend finds.
 
     Raises:
-        TrainingError: a GPU was asked for and Keras sees none; the step changed nothing or gave no number; or the
+        DeviceError: a GPU was asked for and Keras sees none.
+        TrainingError: the step changed nothing or gave no number; or the
             scores are not those of a CPU.
     """
     yield from _machine()
@@ -99,8 +100,10 @@ def _train(images: np.ndarray, labels: np.ndarray, network: str, on_gpu: bool, p
     began = time.monotonic()
     loss, _ = trainer.train_epoch(Part(images, labels, numbers.astype(str).astype(object), numbers), 1)
     seconds = time.monotonic() - began
-    if not np.isfinite(loss) or all(np.array_equal(*pair) for pair in zip(before, trainer.weights(), strict=True)):
-        raise TrainingError(f"a training step of {network} in {precision} gave a loss of {loss} and changed no weight")
+    unchanged = all(np.array_equal(*pair) for pair in zip(before, trainer.weights(), strict=True))
+    if not np.isfinite(loss) or unchanged:
+        what = "changed no weight" if unchanged else f"gave a loss of {loss}"
+        raise TrainingError(f"a training step of {network} in {precision} {what}: this backend cannot train here")
     whole = trainer.whole_model(trainer.weights())
     _settle(whole, images)
     whole.save(path)
@@ -115,7 +118,10 @@ def _settle(model: "keras.Model", images: np.ndarray) -> None:
     """
     import keras
 
-    for layer in model._flatten_layers():
+    waiting: list[keras.Layer] = [model]
+    while waiting:
+        layer = waiting.pop()
+        waiting += getattr(layer, "layers", [])
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.0
     model(images, training=True)

@@ -1,13 +1,21 @@
-"""The state of a training that has not ended: one file, written whole after every epoch, gone when training ends."""
+"""The state of a training: one file, written whole after every epoch, removed when the trained network is in use.
+
+It outlives the training itself: a job that is killed after its last epoch, before its files were taken, loses nothing.
+"""
 
 import json
 import logging
+import os
+import zlib
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
+from lensrank.errors import Superseded
 from lensrank.files import replacing
 from lensrank.history import Epoch
 
@@ -46,8 +54,12 @@ def save(folder: str | Path, state: State, training: str) -> None:
     arrays: dict[str, Any] = {
         f"{group}-{number}": values for group in _GROUPS for number, values in enumerate(getattr(state, group))
     }
-    with replacing(Path(folder) / _NAME) as temporary:
-        np.savez(temporary, allow_pickle=False, header=np.frombuffer(header.encode(), np.uint8), **arrays)
+    # Who writes it meanwhile is the same training, started again.
+    with suppress(Superseded), replacing(Path(folder) / _NAME) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, allow_pickle=False, header=np.frombuffer(header.encode(), np.uint8), **arrays)
+        # A node that loses power after the renaming would otherwise leave an empty file, and no older state.
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def load(folder: str | Path, training: str) -> State | None:
@@ -60,12 +72,17 @@ def load(folder: str | Path, training: str) -> State | None:
     path = Path(folder) / _NAME
     if not path.is_file():
         return None
-    with np.load(path, allow_pickle=False) as file:
-        header = json.loads(file["header"].tobytes())
-        if header["training"] != training:
-            log.warning("%s: the state of another training (settings, data or versions differ); starting afresh", path)
-            return None
-        groups = {group: _arrays(file, group) for group in _GROUPS}
+    try:
+        # Opened here: of a damaged file numpy would leave it open.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            header = json.loads(file["header"].tobytes())
+            if header["training"] != training:
+                log.warning("%s: the state of another training (settings, data or versions differ); not used", path)
+                return None
+            groups = {group: _arrays(file, group) for group in _GROUPS}
+    except (ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+        log.warning("%s: damaged, as after a power cut (%s); the training starts afresh", path, error)
+        return None
     return State(history=[Epoch(**epoch) for epoch in header["history"]], **groups)
 
 

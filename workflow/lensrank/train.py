@@ -52,11 +52,12 @@ def train(
         seed: of the initial weights, the batches, the augmentation and the dropout.
         output: folder to write to.
         gpus: GPUs that this job was given.
-        resume_folder: where the state after each epoch is kept until training has ended; None: nowhere.
+        resume_folder: where the state after each epoch is kept (`resume.remove` removes it); None: nowhere.
         threads: CPU threads; None: as many as the backend finds.
 
     Raises:
-        TrainingError: the GPU that was given is not seen, or the images cannot train a network.
+        DeviceError: the GPU that was given is not seen.
+        TrainingError: the images cannot train a network.
         ModelError: the network cannot be built for these images.
         ShardError: a shard cannot be used.
     """
@@ -82,8 +83,6 @@ def train(
         "normalisation": {"mean": list(normalisation.mean), "std": list(normalisation.std)},
     }
     _write(Path(output), trainer.whole_model(state.best), state.history, parts[HOLDOUT], record, began)
-    if resume_folder is not None:
-        resume.remove(resume_folder)
 
 
 def _origins(settings: TrainSettings, seed: int, digest: Path, parts: Mapping[str, Part]) -> dict[str, Any]:

@@ -165,11 +165,11 @@ class Trainer:
 
 
 def _seed(seed: int) -> None:
-    """Seed what Keras draws initial weights from, and PyTorch's own generator, from which its dropout draws."""
-    if keras.backend.backend() == "tensorflow":
-        keras.utils.set_random_seed(seed)
-        return
-    # The same without TensorFlow, which `set_random_seed` imports beside any other backend.
+    """Seed what Keras draws initial weights from, and PyTorch's own generator, from which its dropout draws.
+
+    Not by `keras.utils.set_random_seed`: it seeds TensorFlow's generators, which Keras does not use, and TensorFlow
+    then prepares every compiled function anew, which takes seconds in each epoch; it does so under any backend.
+    """
     random.seed(seed)
     if keras.backend.backend() == "torch":
         import torch

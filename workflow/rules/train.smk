@@ -23,7 +23,7 @@ rule train:
         version=STEP_VERSIONS["train"],
         settings=lambda wildcards: tell.train(CONFIG, wildcards.model),
         folder=subpath(output.model, parent=True),
-        resume=lambda wildcards: result(f"cache/train/{wildcards.model}/seed-{wildcards.seed}"),
+        resume=lambda wildcards: resume_folder(wildcards.model, wildcards.seed),
     shell:
         'python "$SCRIPTS/train.py" --split {input.split:q} --digest {input.digest:q} --settings {params.settings:q}'
         " --seed {wildcards.seed} --gpus {resources.gpu} --threads {threads} --resume {params.resume:q}"
