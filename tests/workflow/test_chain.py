@@ -82,6 +82,12 @@ def test_hold_out_and_challenge_are_judged_apart(survey):
         next((survey.results / "simulated/challenge").rglob("*image_catalog.csv")), comment="#", skipinitialspace=True
     )
     assert (challenge["n_nonlens"] == truth["no_source"].sum()).all()
+    lenses = truth[truth["no_source"] == 0]
+    unseen = np.mean(lenses["numb_pix_lensed_image"] == 0)
+    assert challenge["ceiling"].tolist() == pytest.approx([1 - unseen / 2] * 2)
+    assert seeds.loc[seeds["dataset"] == "holdout", "ceiling"].notna().all()
+    by_pixels = pd.read_csv(survey.results / "metrics/lensed_pixels.csv")
+    assert by_pixels.loc[by_pixels["dataset"] == "challenge", "n_lens"].sum() == len(lenses)
 
 
 def test_the_split_keeps_halos_together(survey):
@@ -93,7 +99,7 @@ def test_the_split_keeps_halos_together(survey):
 def test_figures_come_as_png_and_svg(survey):
     names = {path.stem for path in (survey.results / "figures").glob("*.png")}
     assert {"examples", "auroc_epochs_tiny"} <= names
-    for kind in ("roc", "confusion", "thresholds"):
+    for kind in ("roc", "confusion", "thresholds", "lensed_pixels"):
         assert {f"{kind}_tiny_holdout", f"{kind}_tiny_challenge"} <= names
     assert names == {path.stem for path in (survey.results / "figures").glob("*.svg")}
 

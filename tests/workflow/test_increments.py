@@ -15,8 +15,8 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import PROJECT
 from weekly import SIDE, Survey, read_log
+from workflows import copy_project
 
 MODELS = ("narrow", "wide")
 SHARDS = tuple(f"shard-{number:04d}" for number in range(8))
@@ -79,14 +79,7 @@ def survey(finished, tmp_path):
 @pytest.fixture
 def project(tmp_path):
     """A copy of the project in another folder, every file with a new time."""
-    target = tmp_path / "another checkout"
-    target.mkdir()
-    for name in ("Snakefile", "workflow", "scripts", "profiles", "config"):
-        if (PROJECT / name).is_dir():
-            shutil.copytree(PROJECT / name, target / name, copy_function=shutil.copyfile)
-        else:
-            shutil.copyfile(PROJECT / name, target / name)
-    return target
+    return copy_project(tmp_path / "another checkout")
 
 
 def set_version(project, step, version):
@@ -235,7 +228,8 @@ def test_a_truth_table_was_written_again_with_the_same_labels(survey):
     path = survey.folder / "images/train/classifications.csv"
     path.write_text("# delivered again\n" + path.read_text())
     done = survey.again()
-    assert done.jobs == {"truth train", "split", "figure_examples"}
+    judged = {f"figure_judged {model} holdout" for model in MODELS}
+    assert done.jobs == {"truth train", "split", "figure_examples", "evaluate", "summary"} | judged
     survey.nothing_to_do()
 
 

@@ -47,6 +47,8 @@ write_configuration() {
       -e "s|@CPU1_PORT@|$((PORT + 11))|; s|@CPU2_PORT@|$((PORT + 12))|; s|@GPU1_PORT@|$((PORT + 13))|" \
       "$HERE/etc/$name" >"$DIR/etc/$name")
   done
+  # slurmctld does not start where it is to account for GPUs and has nothing to do it with.
+  [ $storage != accounting_storage/none ] || sed -i '/^AccountingStorageTRES=/d' "$DIR/etc/slurm.conf"
   chmod 644 "$DIR/etc/"{slurm,gres,cgroup}.conf
 }
 

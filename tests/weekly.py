@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from badinput import image_bytes
-from conftest import Workflow
+from workflows import Workflow
 
 SIDE = 16
 NO_RESULTS = {"cache", "logs", "benchmarks", "tensorboard"}

@@ -1,9 +1,15 @@
-"""The whole chain on SLURM: who got which node and which GPU, and that the result is that of a cluster-free run."""
+"""The whole chain on SLURM: a catalogue of all images, and who got which node and which GPU.
+
+First of this folder: another module starts the cluster anew, and its accounting then knows of no earlier job.
+"""
 
 import re
 
 import numpy as np
 import pandas as pd
+import pytest
+
+pytestmark = pytest.mark.slurm
 
 
 def gpus(job):

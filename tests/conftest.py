@@ -1,0 +1,5 @@
+"""What tests in all folders have."""
+
+from faulttable import fault_row, pytest_terminal_summary
+
+__all__ = ["fault_row", "pytest_terminal_summary"]
