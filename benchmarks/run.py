@@ -1,0 +1,139 @@
+"""Measure ratios: ours beside what people use and beside the limit, in turns on this machine.
+
+    python benchmarks/run.py                     what `make bench` does: all rows but 15 and 16, at most 15 minutes
+    python benchmarks/run.py --rows 1 2 8        some rows, written down only with --output
+    python benchmarks/run.py --rows 15 --images 100000
+    python benchmarks/run.py --quick             every row on few images, to see that it works
+
+A Python with torch and numpy, named by LENSRANK_BENCH_TORCH_PYTHON, lets PyTorch take part.
+"""
+
+import argparse
+import shlex
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import ingest
+import scoring
+import training
+import whole
+from data import PROJECT, Data
+from method import Row, machine
+
+import report
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Images that the rows are measured on, and rounds.
+
+    Attributes:
+        base: different images that are simulated.
+        ingest, archive: rows 1 to 3 and 5; 4.
+        catalogue, runtime, agreement: rows 6 and 7; 8 and 17; 9 and 10.
+        few, many, job: row 13.
+        epoch: rows 11 and 12, by network.
+        training: row 14.
+        fit, epochs: images and epochs of the networks that scoring is measured with.
+        run, flat: row 15; row 16.
+        repetitions: rounds.
+    """
+
+    base: int = 1000
+    ingest: int = 4000
+    archive: int = 4000
+    catalogue: int = 1024
+    runtime: int = 4096
+    agreement: int = 10000
+    few: int = 10000
+    many: int = 100000
+    job: int = 256
+    epoch: tuple[int, int] = (512, 900)
+    training: int = 20000
+    fit: int = 1024
+    epochs: int = 3
+    run: int = 100000
+    flat: tuple[int, ...] = (10000, 100000)
+    repetitions: int = 5
+
+
+QUICK = Sizes(60, 128, 128, 64, 64, 128, 128, 640, 32, (32, 60), 300, 64, 1, 200, (100, 200), 2)
+BEFOREHAND = ("15", "16")
+"""Rows that take an hour and more: measured when they are asked for."""
+
+Group = tuple[tuple[str, ...], Callable[[Data, Sizes], list[Row]]]
+GROUPS: tuple[Group, ...] = (
+    (("1", "2", "3", "4", "5"), lambda data, of: ingest.rows(data, of.ingest, of.archive, of.repetitions)),
+    (("6", "7"), lambda data, of: scoring.rows_catalogue(data, of.catalogue, of.repetitions)),
+    (("8", "17"), lambda data, of: scoring.rows_runtime(data, of.runtime, of.repetitions)),
+    (("9", "10"), lambda data, of: scoring.rows_agreement(data, of.agreement)),
+    (
+        ("11", "12"),
+        lambda data, of: training.rows_speed(data, dict(zip(scoring.NETWORKS, of.epoch, strict=True)), of.repetitions),
+    ),
+    (("13",), lambda data, of: scoring.rows_memory(data, of.few, of.many, of.job)),
+    (("14",), lambda data, of: training.rows_memory(data, of.training)),
+    (("15",), lambda data, of: whole.rows_run(data, of.run)),
+    (("16",), lambda data, of: whole.rows_flat(data, of.flat)),
+)
+WITH_NETWORKS = {"6", "7", "8", "9", "10", "13", "15", "16", "17"}
+
+
+def measure(data: Data, sizes: Sizes, wanted: set[str]) -> list[Row]:
+    """Measure the rows that are wanted, and say each as soon as it is known."""
+    if wanted & WITH_NETWORKS and data.given is None:
+        training.make_networks(data, sizes.fit, sizes.epochs)
+    rows: list[Row] = []
+    for numbers, group in GROUPS:
+        if not wanted & set(numbers):
+            continue
+        began = time.monotonic()
+        found = [row for row in group(data, sizes) if row.number in wanted]
+        for row in found:
+            print(" | ".join(report.line(row)), flush=True)
+        print(f"({time.monotonic() - began:.0f} s)", flush=True)
+        rows += found
+    return sorted(rows, key=lambda row: int(row.number))
+
+
+def main() -> None:
+    known = [number for numbers, _ in GROUPS for number in numbers]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", nargs="+", choices=sorted(known, key=int), help="rows to measure; all but 15 and 16")
+    parser.add_argument("--quick", action="store_true", help="few images: shows that a row works, and nothing else")
+    parser.add_argument("--images", type=int, help="of row 15, and the most of row 16")
+    parser.add_argument("--models", type=Path, help="folder of trained efficientnetb0.keras and lastro.keras")
+    parser.add_argument("--scratch", type=Path, help="folder for images and shards, kept; else a temporary one")
+    parser.add_argument("--output", type=Path, help="path without suffix; docs/results/bench-<date> of all rows")
+    args = parser.parse_args()
+    wanted = set(args.rows or (known if args.quick else [number for number in known if number not in BEFOREHAND]))
+    sizes = QUICK if args.quick else Sizes()
+    if args.images:
+        flat = tuple(n for n in (10000, 100000, 1000000) if n < args.images)
+        sizes = replace(sizes, run=args.images, flat=(*flat, args.images))
+    about = machine()
+    scratch = args.scratch or Path(tempfile.mkdtemp(prefix="lensrank-bench-"))
+    scratch.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+    try:
+        rows = measure(Data(scratch.resolve(), sizes.base, args.models and args.models.resolve()), sizes, wanted)
+    finally:
+        if args.scratch is None:
+            shutil.rmtree(scratch)
+    output = args.output
+    if output is None and not args.rows and not args.quick:
+        output = PROJECT / f"docs/results/bench-{about['date'][:10]}"
+    command = shlex.join(["python", "benchmarks/run.py", *sys.argv[1:]])
+    about["took"] = f"{(time.monotonic() - began) / 60:.0f} minutes"
+    if output is not None:
+        report.write(rows, about, command, sizes.repetitions, output)
+    print(report.markdown(rows, about, command, sizes.repetitions))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+"""Rows 11, 12 and 14: training on a CPU against the bare step, against PyTorch, and in memory."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from data import BAND, CUTOUT, NETWORKS, SHAPE, Data
+from method import Goal, Program, Row, in_turns, once, peak_memory, rate, ratios
+
+TORCH = "LENSRANK_BENCH_TORCH_PYTHON"
+NO_TORCH = f"no PyTorch: {TORCH} names a Python that has torch and numpy"
+VALIDATION_SHARE = 9
+"""Training images for each one that chooses the epoch: 18,000 and 2,000 in the report."""
+MEMORY_GOAL = 0.3 * 2**30
+"""Bytes above the array and the bare step."""
+NORMALISATION = (4.337e-13, 5.504e-12)
+
+
+def make_networks(data: Data, n: int, epochs: int) -> None:
+    """Train the networks that scoring is measured with, where they are not there yet."""
+    for network in NETWORKS:
+        if not data.network(network).exists():
+            settings = data.training(network, n, epochs=epochs)
+            settings["model"] |= {"batch_size": min(16, settings["model"]["batch_size"])}
+            found = once(Program("training.fit", settings))
+            print(
+                f"{network}: trained on {n:,} images, {epochs} epochs, AUROC on them {found['auroc']:.4f}", flush=True
+            )
+
+
+def rows_speed(data: Data, sizes: dict[str, int], repetitions: int) -> list[Row]:
+    """Measure rows 11 and 12 on `sizes` images of an epoch, by network."""
+    rows = []
+    for network in NETWORKS:
+        n = sizes[network]
+        settings = data.training(network, n, validation=str(data.array(max(16, n // VALIDATION_SHARE))))
+        batch = min(settings["model"]["batch_size"], n)
+        settings |= {"batch": batch, "steps": -(-n // batch), "threads": len(os.sched_getaffinity(0))}
+        programs = {"ours": Program("training.epoch", settings), "bare": Program("training.step", settings)}
+        if torch := os.environ.get(TORCH):
+            programs["torch"] = Program("torchpeer.train", {**settings, "compiled": False}, python=torch)
+        seconds = in_turns(programs, repetitions)
+        done = batch * settings["steps"]
+        bare = rate(done, seconds["bare"])
+        epoch = Row(
+            "11", f"train {network}: an epoch, augmented, with validation", "the bare step on one batch", _EPOCH
+        )
+        epoch.ours, epoch.theirs, epoch.note = rate(n, seconds["ours"]), bare, f"batches of {batch}"
+        epoch.ratios = [value * n / done for value in ratios(seconds["bare"], seconds["ours"])]
+        epoch.costs = {f"train_seconds_{network}": median(seconds["ours"]) / n}
+        peer = Row("12", f"train {network}: the step, TensorFlow", "the same in PyTorch, channels_last", _PEER)
+        peer.ours, peer.note = bare, NO_TORCH
+        if torch:
+            peer.theirs, peer.note = rate(done, seconds["torch"]), f"batches of {batch}, no torch.compile"
+            peer.ratios = ratios(seconds["torch"], seconds["bare"])
+        rows += [epoch, peer]
+    return rows
+
+
+_EPOCH, _PEER = Goal(">=", 0.9), Goal(">=", 0.9)
+
+
+def rows_memory(data: Data, n: int) -> list[Row]:
+    """Measure row 14: peak memory of training on n images, read from a shard, 10 % of them held out."""
+    rows = []
+    for network in NETWORKS:
+        settings = data.training(network, n, shard=data.shard(n))
+        settings |= {"batch": min(settings["model"]["batch_size"], n // 2), "steps": 3}
+        bare = once(Program("training.step", settings))["peak"]
+        ours = once(Program("training.memory", settings))["peak"]
+        array = 4 * n * int(np.prod(SHAPE))
+        row = Row("14", f"peak memory of training {network} on {n:,} images", "array and bare step, + 0.3 GiB", _MEMORY)
+        row.ours, row.theirs = f"{ours / 2**30:.2f} GiB", f"{array / 2**30:.2f} + {bare / 2**30:.2f} GiB"
+        row.ratios, row.note = [ours / (array + bare + MEMORY_GOAL)], f"{(ours - array - bare) / 2**30:+.2f} GiB"
+        rows.append(row)
+    return rows
+
+
+_MEMORY = Goal("<=", 1.0)
+
+
+def _trainer(settings: dict[str, Any]) -> Any:
+    from lensrank.config.settings import Model
+    from lensrank.normalise import Normalisation
+    from lensrank.trainer import Trainer, TrainSettings
+
+    model = Model.model_validate(settings["model"])
+    described = TrainSettings(name=settings["network"], model=model, bands=(BAND,), shape=CUTOUT.shape)
+    mean, std = NORMALISATION
+    return Trainer(described, Normalisation((mean,), (std,)), 0, "float32")
+
+
+def _part(images: np.ndarray, labels: list[int]) -> Any:
+    from lensrank.trainingset import Part
+
+    n = len(images)
+    return Part(images, np.resize(np.array(labels, np.int8), n), np.arange(n).astype(str).astype(object), np.arange(n))
+
+
+def task_epoch(settings: dict[str, Any]) -> Callable[[], float]:
+    """An epoch as `train` goes through it, its state written to disk."""
+    from lensrank import resume
+
+    part = _part(np.load(settings["images"]), settings["labels"])
+    validation = np.load(settings["validation"])
+    trainer, epochs = _trainer(settings), iter(range(1, 1000))
+    folder = Path(settings["save"]).with_suffix(".state")
+
+    def run() -> float:
+        began = time.perf_counter()
+        trainer.train_epoch(part, next(epochs))
+        trainer.logits(validation)
+        weights = trainer.weights()
+        resume.save(folder, resume.State([], weights, trainer.optimizer_state(), weights), "benchmark")
+        return time.perf_counter() - began
+
+    return run
+
+
+def task_fit(settings: dict[str, Any]) -> Callable[[], dict[str, float]]:
+    """Train a network for some epochs and keep it; gives its AUROC on the images it was trained on."""
+    from lensrank.metrics import auroc
+
+    def run() -> dict[str, float]:
+        part, trainer = _part(np.load(settings["images"]), settings["labels"]), _trainer(settings)
+        for epoch in range(settings["epochs"]):
+            trainer.train_epoch(part, epoch + 1)
+        Path(settings["save"]).parent.mkdir(parents=True, exist_ok=True)
+        trainer.whole_model(trainer.weights()).save(settings["save"])
+        return {"auroc": auroc(trainer.logits(part.images), part.labels == 1)}
+
+    return run
+
+
+def task_step(settings: dict[str, Any]) -> Callable[[], None]:
+    """TensorFlow's training step alone, on one batch, as many times as an epoch has steps."""
+    import keras
+    import tensorflow as tf
+
+    from lensrank.config.settings import Model
+    from lensrank.models import build_network
+
+    network = build_network(settings["network"], Model.model_validate(settings["model"]), CUTOUT.shape, 1)
+    optimizer = keras.optimizers.Adam(1e-3)
+    optimizer.build(network.trainable_variables)
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    mean, std = NORMALISATION
+    images = np.load(settings["images"], mmap_mode="r")[: settings["batch"]]
+    batch = tf.constant((images - mean) / std, tf.float32)
+    labels = tf.constant(np.array(settings["labels"][: len(images)], np.float32)[:, None])
+
+    @tf.function
+    def step() -> None:
+        with tf.GradientTape() as tape:
+            value = loss(labels, network(batch, training=True))
+        gradients = tape.gradient(value, network.trainable_variables)
+        optimizer.apply(gradients, network.trainable_variables)
+
+    def run() -> None:
+        for _ in range(settings["steps"]):
+            step()
+
+    return run
+
+
+def task_memory(settings: dict[str, Any]) -> Callable[[], dict[str, int]]:
+    """What `train` does, with an epoch cut to a few batches: the rest of it holds no more."""
+    import pandas as pd
+
+    from lensrank import resume, trainingset
+    from lensrank.shards import read_table
+    from lensrank.split import HOLDOUT, TRAIN
+    from lensrank.trainingset import Part
+
+    shard = Path(settings["shard"])
+    ids = read_table(shard).id
+    labels = np.resize(np.array(settings["labels"]), len(ids))
+    parts = np.where(np.arange(len(ids)) < len(ids) * VALIDATION_SHARE // (VALIDATION_SHARE + 1), TRAIN, HOLDOUT)
+    columns = {"id": ids, "label": labels, "part": parts, "shard": shard.stem, "row": np.arange(len(ids))}
+    folder = Path(settings["save"]).with_suffix(".state")
+
+    def run() -> dict[str, int]:
+        loaded = trainingset.load(pd.DataFrame(columns), [shard], CUTOUT.shape, (BAND,))
+        part, trainer = loaded[TRAIN], _trainer(settings)
+        few = slice(0, settings["steps"] * settings["batch"])
+        first = Part(part.images[few], part.labels[few], part.ids[few], part.place[few])
+        best, state = trainer.weights(), None
+        for epoch in (1, 2):
+            trainer.train_epoch(first, epoch)
+            trainer.logits(loaded[HOLDOUT].images)
+            # Held through the next epoch, beside the weights of the best one.
+            state = resume.State([], trainer.weights(), trainer.optimizer_state(), best)
+            resume.save(folder, state, "benchmark")
+        return {"peak": peak_memory()}
+
+    return run
