@@ -4,15 +4,18 @@ PYTHON ?=
 export PYTHON
 BIN := $(CURDIR)/.venv/bin
 CORES ?= all
+# Tests wait as much as they compute; the long ones of the workflow begin first.
+PROCESSES ?= 2
 
-.PHONY: help environment demo test test-slurm faults profiles lint format steps lock docs clean
+.PHONY: help environment demo test test-slurm faults bench profiles lint format steps lock docs clean
 
 help:
 	@echo "make environment   build .venv from the lock, and nothing else"
 	@echo "make demo          a simulated survey from images to the ranked catalogue, in minutes, without data"
 	@echo "make test          all tests"
 	@echo "make test-slurm    the whole chain on a real SLURM that is started for it (root on Debian 12)"
-	@echo "make faults        the faults that take minutes as well"
+	@echo "make faults        the faults that take minutes as well, and the table of what was lost (root)"
+	@echo "make bench         ratios beside what people use and beside the limit, in at most 15 minutes"
 	@echo "make profiles      link profiles/ into your Snakemake configuration, for snakemake --profile slurm"
 	@echo "make lint          ruff, snakefmt, mypy and snakemake --lint"
 	@echo "make steps         record the code of the steps, once their versions are right (workflow/lensrank/steps.py)"
@@ -26,13 +29,16 @@ demo: environment
 	@$(BIN)/snakemake --workflow-profile profiles/local --cores $(CORES) --configfile config/demo.yaml
 
 test: environment
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 test-slurm: environment
 	@$(BIN)/python -m pytest tests/slurm -m "not faults"
 
 faults: environment
-	@$(BIN)/python -m pytest tests/slurm/test_faults.py -v
+	@LENSRANK_ALL_FAULTS=1 $(BIN)/python -m pytest tests/faults tests/slurm/test_faults.py tests/slurm/test_sites.py -m "" -v
+
+bench: environment
+	@$(BIN)/python benchmarks/run.py $(BENCH)
 
 profiles: environment
 	@$(BIN)/python scripts/link_profiles.py profiles

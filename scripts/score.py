@@ -16,6 +16,7 @@ def main() -> None:
     parser.add_argument("--model", nargs=3, action="append", required=True, metavar=("NAME", "SEED", "PATH"))
     parser.add_argument("--cache", type=Path, required=True, help="folder of finished columns and converted networks")
     parser.add_argument("--threads", type=int, help="as many as the process may use where left out")
+    parser.add_argument("--gpus", type=int, default=0, help="GPUs this job was given")
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args()
     score_shard(
@@ -26,6 +27,7 @@ def main() -> None:
         args.cache,
         args.output,
         args.threads,
+        args.gpus,
     )
 
 

@@ -5,11 +5,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from lensrank.errors import DamagedFile, LensrankError
+from lensrank.errors import DamagedFile, LensrankError, Refused, refusal
 
 
 def run(main: Callable[[], None]) -> None:
-    """Call `main` and exit: 0 when it returns, 1 with a plain message for a `LensrankError`.
+    """Call `main` and exit: 0 when it returns, 1 with a plain message for a `LensrankError`, and for a file that
+    the system does not let be written.
 
     Any other exception keeps its traceback: it is a fault of lensrank, not of the user's data.
     """
@@ -22,6 +23,10 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(f"Error: {error} {_put_aside(error.path)}")
     except LensrankError as error:
         sys.exit(f"Error: {error}")
+    except OSError as error:
+        if (number := refusal(error)) is None or error.filename is None:
+            raise
+        sys.exit(f"Error: {Refused(error.filename, number)}")
 
 
 def _put_aside(path: Path) -> str:

@@ -1,10 +1,20 @@
 """Errors whose text is for the user: what was found, where, and what to do about it."""
 
 import difflib
+import errno
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 NAMED = 5
+REFUSALS = {
+    errno.ENOSPC: "Make room on that disk",
+    errno.EDQUOT: "Make room within your quota",
+    errno.EROFS: "Make it writable, or run in a folder that is",
+    errno.EACCES: "Give this account the right to read and write there",
+    errno.EPERM: "Give this account the right to read and write there",
+}
+"""What keeps a file from being written that is the user's to mend, by the system's number, and how to mend it."""
 
 
 class LensrankError(Exception):
@@ -44,6 +54,26 @@ class DamagedFile(ShardError):
         super().__init__(f"{path}: damaged: {what}.")
 
 
+class Refused(LensrankError):
+    """The system does not let a file be written: no room, or no right.
+
+    Args:
+        path: the file, or its folder.
+        number: the system's, one of `REFUSALS`.
+    """
+
+    def __init__(self, path: str | Path, number: int) -> None:
+        super().__init__(f"{path}: {os.strerror(number)}. {REFUSALS[number]}, and run again: what is finished is kept.")
+
+
+class Superseded(LensrankError):
+    """Another process began to write a file while this one did, and the one that began last is to have it."""
+
+
+class DeviceError(LensrankError):
+    """The device that a job was given cannot be used."""
+
+
 class TrainingError(LensrankError):
     """A network cannot be trained on this machine or on these data."""
 
@@ -62,3 +92,14 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 def first_few(names: Sequence[str]) -> str:
     """The first of a list of names, for a log line or an error."""
     return ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
+
+
+def refusal(error: BaseException) -> int | None:
+    """The number of `REFUSALS` that an exception stands for; None where it is about something else.
+
+    HDF5 and TensorFlow give the system's words in a text of their own, and no number.
+    """
+    number = error.errno if isinstance(error, OSError) else None
+    if number is not None:
+        return number if number in REFUSALS else None
+    return next((number for number in REFUSALS if os.strerror(number) in str(error)), None)

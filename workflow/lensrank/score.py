@@ -27,9 +27,10 @@ from lensrank.scores import Effort, Made, write_scores
 from lensrank.shards import ShardTable, iterate_images, read_table
 from lensrank.steps import STEP_VERSIONS
 
-BATCHES_PER_READ = 4
-"""An engine that works on several requests at once runs dry at the end of each read: the fewer the better. LASTRO on
-2 cores, of what OpenVINO gives from memory: 0.90 with one batch of 128 per read, 0.97 with four."""
+READ_BYTES = 1 << 26
+"""An engine that works on several requests at once runs dry at the end of each read: the fewer the better, on many
+cores above all. LASTRO on 2 cores, of what OpenVINO gives from memory: 0.90 with 128 images per read, 0.97 with 512.
+These are 1,600 single-band images of the challenge; three such blocks lie in memory."""
 
 T = TypeVar("T")
 
@@ -66,6 +67,7 @@ def score_shard(
     cache: Path,
     output: Path,
     threads: int | None = None,
+    gpus: int = 0,
 ) -> None:
     """Score all images of a shard by each model and write the score file.
 
@@ -77,9 +79,11 @@ def score_shard(
         cache: folder that keeps finished columns and converted networks.
         output: the score file to make.
         threads: of the engine, or None for as many as the process may use.
+        gpus: GPUs that this job was given; Keras scores on them.
 
     Raises:
         ShardError: the shard is damaged.
+        DeviceError: a GPU was given, and Keras sees none.
         ModelError: a model cannot be loaded, or is for other images.
         ConfigError: the engine cannot do what the settings ask for.
     """
@@ -87,6 +91,10 @@ def score_shard(
     if settings.symmetries == 8 and table.shape[0] != table.shape[1]:
         raise ConfigError(f"scoring.symmetries: 8 is for square cutouts; those of {shard} are {table.shape}. Set 1.")
     made = {model.column: _made(model, engine, settings) for model in models}
+    if engine == "keras" and gpus:
+        from lensrank.devices import use_device
+
+        use_device(gpus, False, threads)
     columns = _columns(shard, table, models, made, settings, engine, cache, threads)
     scores = {column: values for column, (values, _) in columns.items()}
     for column, values in scores.items():
@@ -160,7 +168,7 @@ def score_images(shard: Path, n: int, engine: Engine, settings: ScoreSettings, w
     """
     scores = np.full(n, np.nan)
     with progress(n, what) as advance:
-        for start, images in _ahead(iterate_images(shard, BATCHES_PER_READ * settings.batch_size)):
+        for start, images in _ahead(iterate_images(shard, READ_BYTES)):
             scores[start : start + len(images)] = score_batch(images, engine, settings.symmetries)
             advance(len(images))
     return scores

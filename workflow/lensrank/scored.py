@@ -17,7 +17,7 @@ from lensrank.names import id_order
 from lensrank.provenance import training_recipe
 from lensrank.scores import read_scores
 from lensrank.split import HOLDOUT
-from lensrank.truth import read_truth
+from lensrank.truth import lensed_pixels, read_truth
 from lensrank.truthfile import truth_file
 
 TRAINING_SET = "train"
@@ -63,6 +63,8 @@ class Scored:
         without_image: IDs of the truth that were not scored.
         recipe: how the network was trained, in a line; empty for a model trained elsewhere.
         origin: "simulated" for images that this run made; empty for images that were read.
+        lensed_pixels: (n,) float64, pixels in which the lensed source outshines the noise, NaN where not known; None
+            where the truth table does not count them.
     """
 
     model: str
@@ -79,6 +81,7 @@ class Scored:
     without_image: int = 0
     recipe: str = ""
     origin: str = ""
+    lensed_pixels: np.ndarray | None = None
 
     @property
     def n_lens(self) -> int:
@@ -109,7 +112,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar=("DATASET", "PATH", "JSON"),
-        help="a scored data set's truth table, or the index's truth.json, and the data set's settings",
+        help="truth table, or the index's truth.json, and the data set's settings: of a scored data set, which cannot "
+        "be judged without; of the training set, for the lensed pixels of the hold-out",
     )
 
 
@@ -125,16 +129,17 @@ def from_arguments(args: argparse.Namespace) -> tuple[list[Scored], EvaluationSe
         LensrankError: as `read_holdout` and `read_dataset`.
     """
     settings = EvaluationSettings.model_validate_json(args.settings)
+    tables = ((name, truth_file(Path(path)), text) for name, path, text in args.truth)
+    truths = {name: read_truth(path, Dataset.model_validate_json(text)) for name, path, text in tables if path}
     holdouts = [read_holdout(model, int(seed), Path(folder)) for model, seed, folder in args.holdout]
+    if TRAINING_SET in truths:
+        holdouts = [replace(one, lensed_pixels=lensed_pixels(truths[TRAINING_SET], one.id)) for one in holdouts]
     scored = list(holdouts)
-    truths = {name: (truth_file(Path(path)), text) for name, path, text in args.truth}
     for name, *files in args.scores:
-        path, text = truths.get(name, (None, ""))
-        if path is None:
+        if name not in truths:
             log.info("%s: no truth table, so its scores cannot be judged", name)
             continue
-        truth = read_truth(path, Dataset.model_validate_json(text))
-        scored += read_dataset(name, [Path(file) for file in files], truth, holdouts)
+        scored += read_dataset(name, [Path(file) for file in files], truths[name], holdouts)
     return [replace(one, origin=settings.origin(one.dataset)) for one in scored], settings
 
 
@@ -250,6 +255,7 @@ def read_dataset(dataset: str, files: Sequence[Path], truth: pd.DataFrame, holdo
                 without_label=without_label,
                 without_image=without_image,
                 recipe=training.recipe if training else "",
+                lensed_pixels=lensed_pixels(truth, table.id[order]),
             )
         )
     return found

@@ -19,7 +19,8 @@ import h5py
 import numpy as np
 
 from lensrank.errors import DamagedFile, ShardError
-from lensrank.files import new_digest, replacing
+from lensrank.files import new_digest
+from lensrank.hdf5 import new_file
 from lensrank.shards import COLUMNS, ShardTable, opened, write_column
 
 FORMAT_VERSION = 1
@@ -93,7 +94,7 @@ def write_scores(
         made: what made each column.
         efforts: what each column took.
     """
-    with replacing(path) as temporary, h5py.File(temporary, "w", libver="latest") as file:
+    with new_file(path) as file:
         for name in COLUMNS:
             write_column(file, name, getattr(table, name))
         group = file.create_group("scores", track_order=True)

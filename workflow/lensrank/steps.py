@@ -5,16 +5,16 @@ Snakemake run the step again: touching, moving or commenting a file does not.
 """
 
 STEP_VERSIONS = {
-    "simulate": 2,
-    "fidelity": 1,
+    "simulate": 3,
+    "fidelity": 2,
     "index": 1,
     "truth": 1,
-    "ingest": 1,
+    "ingest": 3,
     "split": 1,
     "train": 2,
-    "evaluate": 1,
+    "evaluate": 3,
     "score": 1,
     "rank": 1,
-    "figures": 1,
-    "summary": 1,
+    "figures": 3,
+    "summary": 2,
 }

@@ -6,13 +6,15 @@ import sys
 from pathlib import Path
 
 import lensrank
+from lensrank import restart, slurm
 from lensrank.config import tell
 from lensrank.config.read import read_config
 from lensrank.errors import LensrankError
-from lensrank.files import file_digest
+from lensrank.files import check_writable, file_digest
 from lensrank.fingerprint import fingerprint
 from lensrank.lists import shard_names
 from lensrank.repeats import repeats
+from lensrank.simulate.parts import parts
 from lensrank.steps import STEP_VERSIONS
 from lensrank.truthfile import find_truth, truth_file
 from snakemake.exceptions import WorkflowError
@@ -42,7 +44,7 @@ except LensrankError as error:
 
 RESULTS = Path("results") / CONFIG.run
 
-JUDGED = ("roc", "confusion", "thresholds")
+JUDGED = ("roc", "confusion", "thresholds", "lensed_pixels")
 
 
 wildcard_constraints:
@@ -50,6 +52,7 @@ wildcard_constraints:
     model="|".join(map(re.escape, CONFIG.models)),
     seed=r"\d+",
     shard=r"shard-\d\d\d\d+",
+    part=r"part-\d\d\d\d+",
 
 
 def result(path):
@@ -76,6 +79,18 @@ def images_of(dataset):
 def simulated_images(wildcards):
     """A simulated data set is made first; of others the fingerprint tells whether they changed."""
     return images_of(wildcards.dataset) if wildcards.dataset in CONFIG.simulate else []
+
+
+def simulated_parts(wildcards):
+    """The parts of a simulated data set; none of one that a single job makes."""
+    names = parts(CONFIG.simulate[wildcards.dataset].n)
+    return [result(f"cache/simulated/{wildcards.dataset}/{name}") for name in names]
+
+
+def part_images(wildcards):
+    """The images of a part: the first, and the one after the last."""
+    images = parts(CONFIG.simulate[wildcards.dataset].n)[wildcards.part]
+    return [images.start, images.stop]
 
 
 def images_fingerprint(wildcards):
@@ -158,6 +173,11 @@ def list_digests(wildcards):
     return [f"{lists}/{name}.digest" for name in shard_names(Path(lists))]
 
 
+def resume_folder(model, seed):
+    """Where the state of a training lies between its epochs."""
+    return result(f"cache/train/{model}/seed-{seed}")
+
+
 def trainings():
     """(model, seed) of every training of this run."""
     return [(model, seed) for model in CONFIG.trained_models for seed in CONFIG.seeds]
@@ -168,6 +188,41 @@ def tell_repeats():
     wanted = {(model, seed): tell.train(CONFIG, model) for model, seed in trainings()}
     for line in repeats(RESULTS, wanted, tell.split_record(CONFIG) if wanted else {}):
         print(line, file=sys.stderr)
+
+
+def check_places():
+    """Say in a line that nothing can be written where a run keeps its results and Snakemake its notes and its lock."""
+    try:
+        for folder in (".snakemake", RESULTS):
+            check_writable(folder)
+    except LensrankError as error:
+        raise WorkflowError(str(error)) from None
+    if killed := restart.tell_killed(Path(), CONFIG.run):
+        print(killed, file=sys.stderr)
+
+
+def begin(logs):
+    """Note that this process makes the run, and keep others out until it ends."""
+    global START
+    try:
+        if workflow.executor_plugin.name == "slurm":
+            slurm.check_status_command(workflow.executor_settings.status_command)
+        START = restart.note_start(Path(), CONFIG.run, workflow.executor_plugin.name, logs)
+    except LensrankError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def end():
+    """Forget what is needed only while a run goes on: who makes it, and the states of trainings that have ended."""
+    from lensrank import resume  # takes most of a second, and each job of a cluster reads this file
+
+    for model, seed, folder in training_folders():
+        if Path(folder, "provenance.json").exists():
+            resume.remove(resume_folder(model, seed))
+    try:
+        restart.note_end(Path(), CONFIG.run)
+    except LensrankError as error:
+        print(error, file=sys.stderr)
 
 
 def scorers():
@@ -218,9 +273,16 @@ def judged_datasets(images=None):
     return [dataset for dataset in datasets if truth_of(dataset) is not None]
 
 
+def holdout_truth(images=None):
+    """The truth table of the hold-out, where that is among the images: it says how much of each lens can be seen."""
+    return [training_truth(None)] if CONFIG.trained_models and images in (None, "holdout") else []
+
+
 def score_arguments(images=None):
-    """Where the scores and the truth of labelled data sets lie, as arguments."""
-    words = []
+    """Where the scores and the truth of labelled data sets, and the truth of the hold-out, lie, as arguments."""
+    words = [
+        word for truth in holdout_truth(images) for word in ("--truth", "train", truth, tell.dataset(CONFIG, "train"))
+    ]
     for dataset in judged_datasets(images):
         words += ["--scores", dataset, *scores_of(dataset)]
         words += ["--truth", dataset, truth_of(dataset), tell.dataset(CONFIG, dataset)]
@@ -229,7 +291,8 @@ def score_arguments(images=None):
 
 def labelled_files(images=None):
     """The files behind `score_arguments`."""
-    return [path for dataset in judged_datasets(images) for path in (*scores_of(dataset), truth_of(dataset))]
+    files = [path for dataset in judged_datasets(images) for path in (*scores_of(dataset), truth_of(dataset))]
+    return holdout_truth(images) + files
 
 
 def model_arguments():
@@ -271,5 +334,5 @@ def catalogues():
 
 def metrics(wildcards):
     """The tables of the evaluation, where there is anything to judge."""
-    names = ("seeds", "summary", "comparison") if trainings() or judged_datasets() else ()
+    names = ("seeds", "summary", "comparison", "lensed_pixels") if trainings() or judged_datasets() else ()
     return [result(f"metrics/{name}.csv") for name in names]

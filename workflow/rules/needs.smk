@@ -18,7 +18,9 @@ def several(files):
     return [files] if isinstance(files, str) else files
 
 
-SIMULATE = needs(lambda wildcards, input: resources.simulate(CONFIG, wildcards.dataset))
+PART = needs(lambda wildcards, input: resources.simulate(CONFIG, len(range(*part_images(wildcards)))))
+SIMULATE = needs(lambda wildcards, input: resources.simulated(CONFIG, wildcards.dataset))
+FIDELITY = needs(lambda wildcards, input: resources.simulate(CONFIG, CONFIG.simulate[wildcards.dataset].n))
 INDEX = needs(lambda wildcards, input: resources.index())
 INGEST = needs(lambda wildcards, input: resources.ingest(CONFIG))
 TRAIN = needs(lambda wildcards, input: resources.train(CONFIG, wildcards.model, several(input.shards)))

@@ -47,4 +47,4 @@ rule score:
     shell:
         'python "$SCRIPTS/score.py" --shard {input.shard:q} --settings {params.settings:q}'
         " --engine {input.engine:q} {params.models:q} --cache {params.cache:q} --threads {threads}"
-        " --output {output.scores:q} > {log:q} 2>&1"
+        " --gpus {resources.gpu} --output {output.scores:q} > {log:q} 2>&1"

@@ -107,7 +107,7 @@ class Simulate(Settings):
     )
     zero_point: float = Field(0.0, description="Magnitude whose flux is 1 in the pixels' unit.")
     source_magnitude: float = Field(
-        24.36, description="Median magnitude of the sources before lensing; greater: a deeper survey, fainter arcs."
+        24.34, description="Median magnitude of the sources before lensing; greater: a deeper survey, fainter arcs."
     )
     faintest_source: float = Field(28.0, description="Magnitude of the faintest sources, before lensing.")
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from lensrank.cli import run
 from lensrank.engines.openvino_engine import import_openvino
+from lensrank.files import writing
 
 
 def convert(model_path: Path, output: Path) -> None:
@@ -24,6 +25,7 @@ def convert(model_path: Path, output: Path) -> None:
 
     Raises:
         ModelError: the model cannot be loaded.
+        Refused: there is no room for the network.
     """
     openvino = import_openvino()
     import tensorflow
@@ -38,11 +40,15 @@ def convert(model_path: Path, output: Path) -> None:
     # Frozen first: otherwise each activation with a gradient of its own becomes an output of the converted network.
     frozen = convert_variables_to_constants_v2(function.get_concrete_function())
     graph = output.with_suffix(".pb")
-    graph.write_bytes(frozen.graph.as_graph_def().SerializeToString())
+    with writing(graph):
+        graph.write_bytes(frozen.graph.as_graph_def().SerializeToString())
     network = openvino.Core().read_model(graph)
     replace_is_finite(network)
     # Weights last, and under their name when they are whole: they tell that a network is done.
     weights = output.with_suffix(".bin.tmp")
+    with writing(weights):
+        # Is there room? OpenVINO would not say that this was what it lacked.
+        weights.write_bytes(bytes(graph.stat().st_size))
     openvino.serialize(network, output, weights)
     weights.rename(output.with_suffix(".bin"))
 

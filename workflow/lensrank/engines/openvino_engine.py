@@ -112,7 +112,7 @@ def convert(models: Iterable[Path], cache: Path) -> None:
         ModelError: a model is not there, or cannot be converted.
     """
     keys = {model: _key(model) for model in models}
-    missing = [model for model, key in keys.items() if entries.fetch(cache, key) is None]
+    missing = [model for model, key in keys.items() if not entries.is_kept(cache, key)]
     for model, content in _convert(missing) if missing else ():
         entries.store(cache, keys[model], content)
 
