@@ -6,6 +6,7 @@ holds torch and sees lensrank with its other packages).
 
 import importlib.util
 import os
+import random
 import subprocess
 import sys
 
@@ -70,9 +71,9 @@ def run(backend, code, *arguments):
 
 
 def real_scale_images():
-    random = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
     y, x = np.mgrid[:101, :101] - 50
-    images = random.normal(0, 7.75e-13, (6, 101, 101, 1)) + 3e-11 * np.exp(-(x**2 + y**2) / 20)[..., None]
+    images = generator.normal(0, 7.75e-13, (6, 101, 101, 1)) + 3e-11 * np.exp(-(x**2 + y**2) / 20)[..., None]
     images[1, 10:20, 10:20] = np.nan
     images[2, 5], images[2, 6] = np.inf, -np.inf
     images[3, 40:60, 40:60] = 100
@@ -87,6 +88,7 @@ def folder(tmp_path_factory):
     images = real_scale_images()
     np.save(folder / "images.npy", images)
     challenge = Normalisation((4.337e-13,), (5.504e-12,))
+    random.seed(0)  # Keras draws the initial weights from it
     for name in ("lastro", "tiny"):
         model = build(name, Model(), (101, 101), 1, challenge, masked=100)
         model.save(folder / f"{name}.keras")
@@ -100,7 +102,7 @@ def test_a_saved_model_gives_the_same_scores_in_a_fresh_process(folder, backend)
     for name in ("lastro", "tiny"):
         expected, found = np.load(folder / f"{name}.expected.npy"), np.load(folder / f"{name}.npy")
         assert found.shape == (6, 1)
-        assert np.ptp(expected) > 1e-3
+        assert np.ptp(expected) > 1e-4, "the scores do not differ, so that agreement would prove nothing"
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
         (folder / f"{name}.npy").unlink()
 
