@@ -250,7 +250,7 @@ def task_read(settings: dict[str, Any]) -> Callable[[], Any]:
 def task_copy(settings: dict[str, Any]) -> Callable[[], Any]:
     """Copy a shard's pixels from memory to memory, as many at a time."""
     blocks = [images for _, images in iterate_images(settings["shard"], READ_BYTES)]
-    into = np.empty_like(blocks[0])
+    into = np.empty_like(max(blocks, key=len))
 
     def copy() -> None:
         for block in blocks:

@@ -101,21 +101,60 @@ class CentredRelu(nn.Module):
         return (torch.relu(x) - 0.3989422804014327) * 1.712858550449663
 
 
+class Settling(nn.Module):
+    """LASTRO's batch normalisation, by constants that settle: the mean and variance of batches, ever less of each."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.scale, self.shift = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+        for name, value in (("mean", torch.zeros(channels)), ("variance", torch.ones(channels))):
+            self.register_buffer(name, value)
+        self.register_buffer("batches", torch.zeros(()))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Normalise, and in training settle."""
+        if self.training:
+            with torch.no_grad():
+                share = 0.6 ** (self.batches / 1000)
+                variance, mean = torch.var_mean(x.float(), [0, *range(2, x.ndim)], correction=0)
+                self.mean += share * (mean - self.mean)
+                self.variance += share * (variance - self.variance)
+                self.batches += 1
+        return nn.functional.batch_norm(x, self.mean, self.variance, self.scale, self.shift, eps=1e-3)
+
+
+class RisingDropout(nn.Module):
+    """LASTRO's dropout, whose rate rises to 0.5."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("batches", torch.zeros(()))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Drop values in training."""
+        if not self.training:
+            return x
+        keep = 1 - 0.5 * (1 - 0.5 ** (self.batches / 2000))
+        with torch.no_grad():
+            self.batches += 1
+        return x * ((torch.rand_like(x) < keep) / keep).to(x.dtype)
+
+
 def lastro(size: int) -> nn.Module:
     """LASTRO's network for images of `size` pixels a side, with one logit."""
     layers: list[nn.Module] = []
     before = 1
     for after, first in ((16, 4), (32, 3), (64, 3)):
         layers += [nn.Conv2d(before, after, first), CentredRelu(), nn.Conv2d(after, after, 3), CentredRelu()]
-        layers += [nn.MaxPool2d(2), nn.BatchNorm2d(after, eps=1e-3, momentum=0.01)]
+        layers += [nn.MaxPool2d(2), Settling(after)]
         size, before = (size - first - 1) // 2, after
-    layers += [nn.Dropout(0.5), nn.Conv2d(64, 128, 3), CentredRelu(), nn.Dropout(0.5), nn.Conv2d(128, 128, 3)]
-    layers += [CentredRelu(), nn.BatchNorm2d(128, eps=1e-3, momentum=0.01), nn.Dropout(0.5), nn.Flatten()]
+    layers += [RisingDropout(), nn.Conv2d(64, 128, 3), CentredRelu(), RisingDropout(), nn.Conv2d(128, 128, 3)]
+    layers += [CentredRelu(), Settling(128), RisingDropout(), nn.Flatten()]
     width = 128 * (size - 4) ** 2
     for _ in range(3):
-        layers += [nn.Linear(width, 1024), CentredRelu(), nn.Dropout(0.5)]
+        layers += [nn.Linear(width, 1024), CentredRelu(), RisingDropout()]
         width = 1024
-    layers[-1] = nn.BatchNorm1d(1024, eps=1e-3, momentum=0.01)
+    layers[-1] = Settling(1024)
     return nn.Sequential(*layers, nn.Linear(1024, 1))
 
 

@@ -9,7 +9,7 @@ import pytest
 from lensrank.config.settings import Model
 from lensrank.errors import ModelError
 from lensrank.models import build, build_network, load, recipes
-from lensrank.models.layers import Normalise, centred_relu
+from lensrank.models.layers import Normalise, RisingDropout, SettlingBatchNormalization, centred_relu
 from lensrank.normalise import Normalisation
 
 CHALLENGE = Normalisation((4.337e-13,), (5.504e-12,))
@@ -174,3 +174,37 @@ def test_code_in_a_model_file_is_not_run(tmp_path):
     keras.Model(inputs, keras.layers.Dense(1)(x)).save(tmp_path / "lambda.keras")
     with pytest.raises(ModelError, match="lambda"):
         load(tmp_path / "lambda.keras")
+
+
+def test_batch_normalisation_settles_and_is_the_same_in_training_and_inference():
+    layer = SettlingBatchNormalization()
+    random = np.random.default_rng(0)
+    batches = [random.normal(3, 2, (8, 5, 5, 2)).astype(np.float32) for _ in range(3)]
+    mean, variance = np.zeros(2), np.ones(2)
+    for number, batch in enumerate(batches):
+        given = np.asarray(keras.ops.convert_to_numpy(layer(batch, training=True)))
+        share = 0.6 ** (number / 1000)
+        mean += share * (batch.mean((0, 1, 2)) - mean)
+        variance += share * (batch.var((0, 1, 2)) - variance)
+        np.testing.assert_allclose(given, (batch - mean) / np.sqrt(variance + 1e-3), rtol=1e-4, atol=1e-4)
+    # The first batch counts wholly, later ones ever less: 20,000 batches on, nothing moves.
+    layer.batches.assign(20_000)
+    before = [np.array(keras.ops.convert_to_numpy(weight)) for weight in layer.non_trainable_variables[:2]]
+    layer(batches[0] + 100, training=True)
+    after = [np.array(keras.ops.convert_to_numpy(weight)) for weight in layer.non_trainable_variables[:2]]
+    np.testing.assert_allclose(after, before, rtol=1e-2)
+    inference = keras.ops.convert_to_numpy(layer(batches[0], training=False))
+    np.testing.assert_array_equal(inference, keras.ops.convert_to_numpy(layer(batches[0])))
+
+
+def test_dropout_rises_from_nothing_to_its_rate():
+    layer = RisingDropout(0.5, seed=1)
+    ones = np.ones((100, 1000), np.float32)
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(layer(ones, training=True)), ones)
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(layer(ones, training=False)), ones)
+    for batches, rate in ((2000, 0.25), (4000, 0.375), (100_000, 0.5)):
+        layer.batches.assign(batches)
+        given = keras.ops.convert_to_numpy(layer(ones, training=True))
+        assert np.mean(given == 0) == pytest.approx(rate, abs=0.01)
+        np.testing.assert_allclose(given[given > 0], 1 / (1 - rate), rtol=1e-5)
+    assert layer.batches == 100_001

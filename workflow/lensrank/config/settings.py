@@ -94,6 +94,12 @@ class Simulate(Settings):
         description="Share of the lenses whose source is too faint to be seen; fewer of the small ones.",
     )
     seed: int = Field(1, ge=0, description="Image i of a seed is the same whatever n is.")
+    halo_seed: int | None = Field(
+        None,
+        ge=0,
+        description="Seed of the halos; null: `seed`. Data sets that share it show the same halos from other sides, as "
+        "the challenge's training and challenge sets do: both come from one light cone.",
+    )
     first_id: int = Field(100000, ge=0, description="ID of the first image.")
     pixel_scale: float = Field(0.1, gt=0, description="Arcseconds per pixel.")
     psf_fwhm: float = Field(0.18, gt=0, description="Full width at half maximum of the Gaussian PSF, arcseconds.")

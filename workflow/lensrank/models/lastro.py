@@ -1,4 +1,7 @@
-"""The network that won the challenge's space-based ranking (Schaefer et al. 2018, arXiv 1705.07132)."""
+"""The network that won the challenge's space-based ranking (Schaefer et al. 2018, arXiv 1705.07132).
+
+How it is normalised and regularised in training is told by its authors' program, mariogeiger/lensfinder-euclid.
+"""
 
 from typing import Any
 
@@ -7,10 +10,10 @@ from keras import layers
 
 from lensrank.config.settings import Model
 from lensrank.errors import ModelError
-from lensrank.models.layers import centred_relu
+from lensrank.models.layers import RisingDropout, SettlingBatchNormalization, centred_relu
 
 DROPOUT = 0.5
-"""The authors' rate rises from 0 to 0.5 within some thousand iterations; it is 0.5 from the start here."""
+"""What the rate rises to."""
 
 SMALLEST = 69
 """Pixels a side of which the last convolution gets one: 69 - 5 = 2 x 32; 32 - 4 = 2 x 14; 14 - 4 = 2 x 5; 5 - 4 = 1."""
@@ -42,14 +45,14 @@ def build(settings: Model, shape: tuple[int, int, int]) -> keras.Model:
         x = _convolution(filters, first)(x)
         x = _convolution(filters, 3)(x)
         x = layers.MaxPooling2D(2)(x)
-        x = layers.BatchNormalization()(x)
-    x = layers.Dropout(DROPOUT)(x)
-    x = layers.Dropout(DROPOUT)(_convolution(128, 3)(x))
-    x = layers.BatchNormalization()(_convolution(128, 3)(x))
-    x = layers.Flatten()(layers.Dropout(DROPOUT)(x))
-    x = layers.Dropout(DROPOUT)(_dense(1024)(x))
-    x = layers.Dropout(DROPOUT)(_dense(1024)(x))
-    x = layers.BatchNormalization()(_dense(1024)(x))
+        x = SettlingBatchNormalization()(x)
+    x = RisingDropout(DROPOUT)(x)
+    x = RisingDropout(DROPOUT)(_convolution(128, 3)(x))
+    x = SettlingBatchNormalization()(_convolution(128, 3)(x))
+    x = layers.Flatten()(RisingDropout(DROPOUT)(x))
+    x = RisingDropout(DROPOUT)(_dense(1024)(x))
+    x = RisingDropout(DROPOUT)(_dense(1024)(x))
+    x = SettlingBatchNormalization()(_dense(1024)(x))
     logit = _dense(1, activation=None, dtype="float32")(x)
     return keras.Model(inputs, logit, name="network")
 

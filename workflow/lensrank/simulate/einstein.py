@@ -36,8 +36,3 @@ def draw_quanta(rng: np.random.Generator) -> int:
 def einstein_radius(quanta: int) -> float:
     """Radius in arcseconds of the circle that has so many quanta of area."""
     return float(np.sqrt(quanta * AREA_QUANTUM / np.pi) / ARCSEC)
-
-
-def quantised_area(radius: float) -> float:
-    """Einstein area in rad², a whole multiple of `AREA_QUANTUM`, of an Einstein radius in arcseconds."""
-    return round(np.pi * (radius * ARCSEC) ** 2 / AREA_QUANTUM) * AREA_QUANTUM

@@ -1,10 +1,11 @@
 """Random scenes: a halo seen again and again, the galaxies around it, and the source behind it."""
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
-from lensrank.simulate.einstein import draw_quanta, einstein_radius, quantised_area
+from lensrank.simulate.einstein import AREA_QUANTUM, draw_quanta, einstein_radius
 from lensrank.simulate.lens import Deflector
 from lensrank.simulate.light import EXPONENTIAL, Component, Galaxy
 
@@ -15,6 +16,15 @@ GROUP_SCALE = 2.0
 """Arcseconds: halos of larger Einstein radius are groups."""
 
 LARGEST_SHEAR = 0.25
+
+BRIGHTEST_MEMBER = 23.3
+"""Magnitude of the brightest members of halos whose central galaxy is not fainter than that."""
+
+MEMBER_MASS = 0.01
+"""Einstein radius of the brightest members of a group, in that of the group."""
+
+PERTURBATION = 0.002
+"""Greatest amplitude of a bulge's azimuthal perturbations, of orders 1 to 6 (Metcalf et al. 2019, section 3)."""
 
 RED, YELLOW, BLUE = 2.0, 1.0, 0.2
 """s of f_nu ~ wavelength^s for bulges, discs and lensed sources."""
@@ -37,13 +47,38 @@ NEAR_CAUSTIC = 3.0
 """Sources lie within so many times the caustic's furthest radius (Metcalf et al. 2019, section 3)."""
 
 
+class Kind(NamedTuple):
+    """What the halos' catalogue says of a galaxy; everything else is drawn anew in each image of its halo.
+
+    Metcalf et al. 2019, section 3: total magnitude, bulge-to-disc ratio, scale of the disc, effective radius of the
+    bulge; orientation, arms, Sérsic index and perturbations are "reassigned with every realization of the lens".
+
+    Attributes:
+        magnitude: total, in the reference band.
+        bulge_to_total: the bulge's share of the flux.
+        disc: half-light radius of the disc, seen from above, arcseconds.
+        bulge: half-light radius of the bulge, arcseconds.
+    """
+
+    magnitude: float
+    bulge_to_total: float
+    disc: float
+    bulge: float
+
+
 @dataclass(frozen=True)
 class Halo:
-    """Masses and galaxies of a group or a single galaxy, in its own orientation; `einstein_area` in rad²."""
+    """A group or a single galaxy, as the halos' catalogue knows it.
 
-    einstein_area: float
-    deflector: Deflector
-    galaxies: tuple[Galaxy, ...]
+    Attributes:
+        quanta: its number, which is its Einstein area in multiples of `AREA_QUANTUM`.
+        central: the galaxy in the middle.
+        members: the others.
+    """
+
+    quanta: int
+    central: Kind
+    members: tuple[Kind, ...]
 
 
 @dataclass(frozen=True)
@@ -51,7 +86,7 @@ class Scene:
     """All that is on the sky in one image but the lensed source.
 
     Attributes:
-        einstein_area: rad².
+        einstein_area: of the halo, as its catalogue has it, rad².
         deflector: masses.
         galaxies: everything that is not lensed.
     """
@@ -66,57 +101,66 @@ def flux(magnitude: float) -> float:
     return float(10 ** (-0.4 * magnitude))
 
 
-def draw_scene(seed: int, rng: np.random.Generator, half_width: float) -> Scene:
-    """Draw a scene; the halo depends on the seed and its Einstein area only, the rest on `rng`.
+def draw_scene(halo_seed: int, rng: np.random.Generator, half_width: float) -> Scene:
+    """Draw a scene: one of the halos that the seed stands for, among other galaxies.
 
     Args:
-        seed: of the survey.
+        halo_seed: of the halos.
         rng: the image's own.
         half_width: arcseconds from the middle to the far edge of the image.
     """
-    halo = draw_halo(seed, draw_quanta(rng))
-    angle, mirror = rng.uniform(0, 2 * np.pi), bool(rng.integers(2))
-    deflector = turn_deflector(halo.deflector, angle, mirror)
-    galaxies = tuple(turn_galaxy(galaxy, angle, mirror) for galaxy in halo.galaxies)
+    halo = draw_halo(halo_seed, draw_quanta(rng))
+    deflector, galaxies = see_halo(halo, rng)
     field = tuple(draw_field_galaxy(rng, half_width) for _ in range(rng.poisson(2.7)))
-    return Scene(halo.einstein_area, deflector, galaxies + field)
+    return Scene(halo.quanta * AREA_QUANTUM, deflector, galaxies + field)
+
+
+def see_halo(halo: Halo, rng: np.random.Generator) -> tuple[Deflector, tuple[Galaxy, ...]]:
+    """See a halo from a new side.
+
+    The challenge turned its halos in three dimensions, which shows the galaxies in other places and under other angles
+    each time, and drew anew what its catalogue does not say (Metcalf et al. 2019, section 3). Here all of it is drawn.
+
+    Returns:
+        Masses, and the galaxies from the central one on.
+    """
+    radius = einstein_radius(halo.quanta)
+    central = draw_galaxy(rng, 0.0, 0.0, halo.central)
+    members = tuple(draw_galaxy(rng, *_place(rng), kind) for kind in halo.members)
+    masses = ()
+    if radius > GROUP_SCALE:
+        brightest = max(halo.central.magnitude, BRIGHTEST_MEMBER)
+        masses = tuple(
+            (galaxy.x, galaxy.y, float(MEMBER_MASS * radius * 10 ** (-0.2 * (kind.magnitude - brightest))))
+            for galaxy, kind in zip(members, halo.members, strict=True)
+        )
+    return _draw_deflector(rng, radius, central.components[0], masses), (central, *members)
 
 
 def draw_halo(seed: int, quanta: int) -> Halo:
     """Draw a halo; the same for the same seed and number.
 
-    Its Einstein area is measured on the deflector that comes out. It is the one asked for, but for a few groups where
-    the critical curves of the middle and of a member join, and the area jumps.
-
     Args:
-        seed: of the survey.
+        seed: of the halos.
         quanta: the halo's number: its Einstein area in multiples of `AREA_QUANTUM`.
     """
     rng = np.random.default_rng(np.random.SeedSequence([seed, quanta], spawn_key=HALOS))
     radius = einstein_radius(quanta)
     # Median, scatter and bright tail give peaks, mean and standard deviation of the challenge's pixels.
     magnitude = float(np.clip(rng.normal(23.3, 0.6) - rng.exponential(0.74), 18.5, 24.7))
-    central = draw_galaxy(rng, 0.0, 0.0, magnitude, bulge_to_total=rng.beta(1.3, 2.0))
-    members, masses = _draw_members(rng, radius, magnitude)
-    deflector = _draw_deflector(rng, radius, central.components[0], masses if radius > GROUP_SCALE else ())
-    return Halo(quantised_area(deflector.critical_radius()), deflector, (central, *members))
-
-
-def _draw_members(
-    rng: np.random.Generator, radius: float, magnitude: float
-) -> tuple[list[Galaxy], tuple[tuple[float, float, float], ...]]:
-    """Draw a halo's galaxies around its central one, and the (x, y, Einstein radius) that each has as a mass."""
-    members, masses = [], []
+    central = draw_kind(rng, magnitude, rng.beta(1.3, 2.0))
     count = rng.integers(2, 7) if radius > GROUP_SCALE else rng.poisson(0.3 + 0.25 * radius)
-    for _ in range(count):
-        distance, azimuth = rng.uniform(1.0, 5.5), rng.uniform(0, 2 * np.pi)
-        x, y = float(distance * np.cos(azimuth)), float(distance * np.sin(azimuth))
-        fainter = rng.exponential(1.0)
-        members.append(
-            draw_galaxy(rng, x, y, max(magnitude, 23.3) + fainter, bulge_to_total=rng.uniform(0.3, 1.0), compact=0.5)
-        )
-        masses.append((x, y, 0.01 * radius * 10 ** (-0.2 * fainter)))
-    return members, tuple(masses)
+    members = [
+        draw_kind(rng, max(magnitude, BRIGHTEST_MEMBER) + rng.exponential(1.0), rng.uniform(0.3, 1.0), compact=0.5)
+        for _ in range(count)
+    ]
+    return Halo(quanta, central, tuple(members))
+
+
+def _place(rng: np.random.Generator) -> tuple[float, float]:
+    """Where a member of a halo is seen, arcseconds from the middle."""
+    distance, azimuth = rng.uniform(1.0, 5.5), rng.uniform(0, 2 * np.pi)
+    return float(distance * np.cos(azimuth)), float(distance * np.sin(azimuth))
 
 
 def _draw_deflector(
@@ -147,10 +191,22 @@ def _fit_area(deflector: Deflector, radius: float) -> Deflector:
     return deflector
 
 
-def draw_galaxy(
-    rng: np.random.Generator, x: float, y: float, magnitude: float, bulge_to_total: float, compact: float = 1.0
-) -> Galaxy:
-    """Draw a bulge and a disc.
+def draw_kind(rng: np.random.Generator, magnitude: float, bulge_to_total: float, compact: float = 1.0) -> Kind:
+    """Draw the sizes of a galaxy.
+
+    Args:
+        rng: source of the draw.
+        magnitude: total, in the reference band.
+        bulge_to_total: the bulge's share of the flux.
+        compact: factor on the sizes.
+    """
+    size = compact * 0.77 * 10 ** (-0.05 * (max(magnitude, 21.5) - 22)) * 10 ** rng.normal(0, 0.12)
+    bulge = 0.32 * size * 10 ** rng.normal(0, 0.12) * (0.5 + bulge_to_total)
+    return Kind(magnitude, float(bulge_to_total), float(size * EXPONENTIAL * 0.91), float(bulge))
+
+
+def draw_galaxy(rng: np.random.Generator, x: float, y: float, kind: Kind) -> Galaxy:
+    """Draw a bulge and a disc of a kind.
 
     Bulges: n from the bulge's share and small azimuthal perturbations; discs: exponential, inclined by up to 80
     degrees, with logarithmic spiral arms (Metcalf et al. 2019, section 3).
@@ -158,19 +214,16 @@ def draw_galaxy(
     Args:
         rng: source of the draw.
         x, y: centre, arcseconds.
-        magnitude: total, in the reference band.
-        bulge_to_total: the bulge's share of the flux.
-        compact: factor on the sizes.
+        kind: what stays the same from image to image.
     """
-    total, angle = flux(magnitude), rng.uniform(0, np.pi)
-    size = compact * 0.77 * 10 ** (-0.05 * (max(magnitude, 21.5) - 22)) * 10 ** rng.normal(0, 0.12)
+    total, angle, share = flux(kind.magnitude), rng.uniform(0, np.pi), kind.bulge_to_total
     bulge = Component(
-        total * bulge_to_total,
-        radius=0.32 * size * 10 ** rng.normal(0, 0.12) * (0.5 + bulge_to_total),
-        index=float(10 ** (0.4 * np.log10(max(bulge_to_total, 0.03)) + 0.1 * rng.uniform(-1, 1))),
+        total * share,
+        radius=kind.bulge,
+        index=float(10 ** (0.4 * np.log10(max(share, 0.03)) + 0.1 * rng.uniform(-1, 1))),
         axis_ratio=rng.uniform(0.5, 1.0),
         angle=angle,
-        waves=tuple((m, abs(rng.normal(0, 0.04)), rng.uniform(0, 2 * np.pi), 0.0) for m in (1, 2, 3)),
+        waves=tuple((m, rng.uniform(0, PERTURBATION), rng.uniform(0, 2 * np.pi), 0.0) for m in range(1, 7)),
         slope=RED,
     )
     inclination = rng.uniform(np.cos(np.deg2rad(80)), 1.0)
@@ -178,9 +231,9 @@ def draw_galaxy(
     arms = int(rng.choice([2, 2, 3, 4]))
     axis_ratio = float(np.hypot(inclination, 0.15)) if inclination < 0.98 else 1.0
     disc = Component(
-        total * (1 - bulge_to_total),
+        total * (1 - share),
         # An inclined disc is as long as one that is seen from above.
-        radius=size * EXPONENTIAL * 0.91 * float(np.sqrt(axis_ratio)),
+        radius=kind.disc * float(np.sqrt(axis_ratio)),
         index=1.0,
         axis_ratio=axis_ratio,
         angle=angle,
@@ -195,7 +248,7 @@ def draw_field_galaxy(rng: np.random.Generator, half_width: float) -> Galaxy:
     magnitude = max(27 + float(np.log10(rng.random())) / 0.35, 20.0)
     reach = half_width + 0.5
     x, y = rng.uniform(-reach, reach), rng.uniform(-reach, reach)
-    return draw_galaxy(rng, x, y, magnitude, bulge_to_total=rng.beta(0.8, 1.2), compact=0.47)
+    return draw_galaxy(rng, x, y, draw_kind(rng, magnitude, rng.beta(0.8, 1.2), compact=0.47))
 
 
 def draw_source(
@@ -237,36 +290,3 @@ def draw_source(
         for a, b, part in zip(along, across, shares, strict=True)
     ]
     return (Galaxy(x, y, (disc,)), *clumps)
-
-
-def turn_deflector(deflector: Deflector, angle: float, mirror: bool) -> Deflector:
-    """Turn a deflector about the origin by `angle` radians, after mirroring y where `mirror` says so."""
-    sign = -1 if mirror else 1
-    members = tuple((*turn_point(x, y, angle, mirror), radius) for x, y, radius in deflector.members)
-    return replace(
-        deflector,
-        angle=sign * deflector.angle + angle,
-        shear_angle=sign * deflector.shear_angle + angle,
-        members=members,
-    )
-
-
-def turn_galaxy(galaxy: Galaxy, angle: float, mirror: bool) -> Galaxy:
-    """Turn a galaxy about the origin by `angle` radians, after mirroring y where `mirror` says so."""
-    sign = -1 if mirror else 1
-    components = tuple(
-        replace(
-            part,
-            angle=sign * part.angle + angle,
-            waves=tuple((m, size, sign * phase, sign * winding) for m, size, phase, winding in part.waves),
-        )
-        for part in galaxy.components
-    )
-    return Galaxy(*turn_point(galaxy.x, galaxy.y, angle, mirror), components)
-
-
-def turn_point(x: float, y: float, angle: float, mirror: bool) -> tuple[float, float]:
-    """Turn a point about the origin by `angle` radians, after mirroring y where `mirror` says so."""
-    y = -y if mirror else y
-    cos, sin = np.cos(angle), np.sin(angle)
-    return float(x * cos - y * sin), float(x * sin + y * cos)

@@ -88,7 +88,7 @@ class Observation:
 
 
 def observe(settings: SurveySettings, index: int, is_lens: bool | None = None) -> Observation:
-    """Make image `index` of the settings' seed; it depends on nothing else, not on how many there are.
+    """Make image `index` of the settings' seeds; it depends on nothing else, not on how many there are.
 
     Args:
         settings: the survey.
@@ -102,7 +102,8 @@ def observe(settings: SurveySettings, index: int, is_lens: bool | None = None) -
     is_lens = drawn if is_lens is None else is_lens
     camera = _camera(settings.shape, settings.pixel_scale, settings.psf_fwhm)
     ra, dec = scenes.uniform(-SKY, SKY, 2)
-    scene = draw_scene(settings.seed, scenes, max(settings.shape) * settings.pixel_scale / 2)
+    halo_seed = settings.seed if settings.halo_seed is None else settings.halo_seed
+    scene = draw_scene(halo_seed, scenes, max(settings.shape) * settings.pixel_scale / 2)
     foreground = np.stack([camera.galaxies(scene.galaxies, band) for band in settings.bands]) * _unit(settings)
     lensed = _lensed(settings, camera, scene, sources) if is_lens else np.zeros_like(foreground)
     noise = draw_noise(noises, foreground.shape, settings.noise, settings.noise_correlation)
