@@ -7,7 +7,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+
+from lensrank.scores import Effort, Made, write_scores
+from lensrank.shards import ShardTable
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -69,3 +73,66 @@ def test_the_memory_of_a_program_is_its_own():
     command = [sys.executable, "-c", HOLD, str(PROJECT / "benchmarks"), str(Path(__file__).parent)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert np.double(done.stdout) < 300 << 20  # what started it had held 400 MiB
+
+
+def anchor_results(folder):
+    """Results of a run as the anchor leaves them: four images held out, of which one view ranks one pair wrong."""
+    training = folder / "train/lastro/seed-0"
+    for part in (training, folder / "scores/train", folder / "metrics", folder / "figures", folder / "simulated/train"):
+        part.mkdir(parents=True)
+    (training / "holdout.csv").write_text("id,label,score\n17,1,0.9\n18,0,0.5\n19,1,0.4\n20,0,0.1\n")
+    record = {
+        "settings": {"model": {"best": "last", "patience": None}},
+        "selection": "holdout",
+        "best_epoch": 2,
+        "collapsed": None,
+        "images": {"train": 61, "validation": 0, "holdout": 4},
+        "network": "lastro",
+    }
+    (training / "provenance.json").write_text(json.dumps(record))
+    (training / "history.csv").write_text("epoch,auroc,val_auroc,seconds\n1,0.6,0.65,9\n2,0.7,0.75,9\n")
+    ids = np.array(["16", "17", "18", "19", "20"], dtype=object)
+    zeros = np.zeros(5)
+    table = ShardTable(
+        ids, zeros, zeros, zeros.astype("u4"), np.arange(5, dtype="u8"), ("EUC_VIS",), (101, 101), "0" * 64
+    )
+    scores = {"lastro_0": np.array([0.0, 0.9, 0.3, 0.4, 0.1])}
+    made = {"lastro_0": Made("0" * 64, "keras", "float32", 8)}
+    write_scores(
+        folder / "scores/train/shard-0000.h5", "shard-0000", table, scores, made, {"lastro_0": Effort("cpu", 1.0)}
+    )
+    truth = '"ID","is_lens","Einstein_area","numb_pix_lensed_image","flux_lensed_image_in_sigma"\n'
+    rows = [(16, 1, 9), (17, 1, 200), (18, 0, 0), (19, 1, 0), (20, 0, 0)]
+    truth += "".join(f"{number},{lens},1e-12,{pixels},1\n" for number, lens, pixels in rows)
+    (folder / "simulated/train/classifications.csv").write_text(truth)
+    summary = {"model": "lastro", "n_lens": 400, "n_nonlens": 600, "auroc_sampling_error": 0.01, "tpr0_mean": 0.1}
+    summary |= {"n_invisible": 40, "ceiling": 0.95, "symmetries": 8}
+    sets = [("holdout", 0.75, 1), ("challenge", 0.93, 8), ("other_halos", 0.88, 8), ("train", 0.99, 8)]
+    pd.DataFrame(
+        [summary | {"dataset": name, "auroc_mean": area, "symmetries": number} for name, area, number in sets]
+    ).to_csv(folder / "metrics/summary.csv", index=False)
+    bins = {"model": "lastro", "dataset": "challenge", "n_lens": 40, "auroc_mean": 0.5}
+    pd.DataFrame([bins | {"lensed_pixels_min": 0, "lensed_pixels_max": 0}]).to_csv(
+        folder / "metrics/lensed_pixels.csv", index=False
+    )
+    for name in ("auroc_epochs_lastro", "lensed_pixels_lastro_challenge"):
+        (folder / f"figures/{name}.png").write_bytes(b"picture")
+
+
+def test_the_page_of_the_anchor_compares_like_with_like(tmp_path):
+    anchor_results(tmp_path / "anchor")
+    command = [sys.executable, PROJECT / "benchmarks/anchor.py", tmp_path / "anchor", "--output", tmp_path / "page"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "page.md").read_text()
+    rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in page.splitlines()]
+    # Under 8 symmetries both lenses stand above both non-lenses, and one of them has no lensed pixel: 1 - (1/2) / 2.
+    assert ["holdout, simulated", "8", "2", "2", "1.0000", "1", "0.7500"] in [[*row[:5], *row[6:8]] for row in rows]
+    real = {(row[0], row[1]): row[9:11] for row in rows if len(row) == 11}
+    assert real["holdout, simulated", "8"] == ["0.9730", "NO"]
+    assert real["challenge, simulated", "8"] == ["0.9325", "yes"]
+    # One view, and halos that the winner's network had seen: there is no real number to compare these with.
+    assert real["holdout, simulated", "1"] == real["other_halos, simulated", "8"] == ["", ""]
+    assert not any(row[0].startswith("train") for row in rows)
+    assert "2 epochs: 6 batches of 30" in page
+    assert (tmp_path / "page-auroc_epochs_lastro.png").read_bytes() == b"picture"

@@ -5,13 +5,13 @@ Snakemake run the step again: touching, moving or commenting a file does not.
 """
 
 STEP_VERSIONS = {
-    "simulate": 3,
+    "simulate": 4,
     "fidelity": 2,
     "index": 1,
     "truth": 1,
     "ingest": 3,
     "split": 1,
-    "train": 2,
+    "train": 3,
     "evaluate": 3,
     "score": 1,
     "rank": 1,
