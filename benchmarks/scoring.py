@@ -47,10 +47,17 @@ def rows_catalogue(data: Data, n: int, repetitions: int) -> list[Row]:
     return rows
 
 
-def rows_runtime(data: Data, n: int, repetitions: int) -> list[Row]:
-    """Measure row 8, shards to score files against the bare runtime, and row 17, what a job takes to start."""
+def rows_runtime(data: Data, sizes: dict[str, int], repetitions: int) -> list[Row]:
+    """Measure row 8, shards to score files against the bare runtime, and row 17, what a job takes to start.
+
+    Args:
+        data: what is measured on.
+        sizes: images by network: enough that reading, which begins with few, is at its pace.
+        repetitions: rounds.
+    """
     rows = []
     for network in NETWORKS:
+        n = sizes[network]
         settings = {"network": data.network(network), "shard": data.shard(n), "scratch": data.scratch}
         programs = {}
         for precision in _precisions():
