@@ -73,7 +73,7 @@ def write(rows: Sequence[Row], machine: Mapping[str, str], command: str, repetit
                     costs,
                 ]
             )
-    _draw([row for row in rows if row.ratios], machine, output)
+    _draw([row for row in rows if row.ratios and row.goal.number], machine, output)
 
 
 _NUMBERS = ("ratio", "least", "greatest")

@@ -6,6 +6,7 @@ writes converted.xml and converted.bin, for each pair of names. Weights stay in 
 """
 
 import argparse
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,14 @@ def replace_is_finite(network: Any) -> None:
             node.output(0).replace(finite.output(0))
 
 
+def _forget() -> None:
+    """Give back what can be given back of what a model took: Keras keeps all graphs."""
+    import keras
+
+    keras.backend.clear_session()
+    gc.collect()
+
+
 def main() -> None:
     """Parse the command line and convert."""
     parser = argparse.ArgumentParser(description="Convert trained models for OpenVINO.")
@@ -78,6 +87,7 @@ def main() -> None:
     names = parser.parse_args().names
     for model, output in zip(names[::2], names[1::2], strict=True):
         convert(model, output)
+        _forget()
 
 
 if __name__ == "__main__":
