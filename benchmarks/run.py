@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -45,15 +46,15 @@ class Sizes:
     """
 
     base: int = 1000
-    ingest: int = 4000
-    archive: int = 4000
-    catalogue: int = 1024
-    runtime: tuple[int, int] = (1536, 4096)
+    ingest: int = 3000
+    archive: int = 3000
+    catalogue: int = 768
+    runtime: tuple[int, int] = (1024, 4096)
     agreement: int = 10000
     few: int = 10000
     many: int = 100000
     job: int = 256
-    epoch: tuple[int, int] = (512, 900)
+    epoch: tuple[int, int] = (256, 600)
     training: int = 20000
     fit: int = 1024
     epochs: int = 3
@@ -67,7 +68,7 @@ BEFOREHAND = ("15", "16")
 """Rows that take an hour and more: measured when they are asked for."""
 
 Group = tuple[tuple[str, ...], Callable[[Data, Sizes], list[Row]]]
-GROUPS: tuple[Group, ...] = (
+TIMED: tuple[Group, ...] = (
     (("1", "2", "3", "4", "5"), lambda data, of: ingest.rows(data, of.ingest, of.archive, of.repetitions)),
     (("6", "7"), lambda data, of: scoring.rows_catalogue(data, of.catalogue, of.repetitions)),
     (
@@ -76,16 +77,19 @@ GROUPS: tuple[Group, ...] = (
             data, dict(zip(scoring.NETWORKS, of.runtime, strict=True)), of.repetitions
         ),
     ),
-    (("9", "10"), lambda data, of: scoring.rows_agreement(data, of.agreement)),
     (
         ("11", "12"),
         lambda data, of: training.rows_speed(data, dict(zip(scoring.NETWORKS, of.epoch, strict=True)), of.repetitions),
     ),
-    (("13",), lambda data, of: scoring.rows_memory(data, of.few, of.many, of.job)),
-    (("14",), lambda data, of: training.rows_memory(data, of.training)),
     (("15",), lambda data, of: whole.rows_run(data, of.run)),
     (("16",), lambda data, of: whole.rows_flat(data, of.flat)),
 )
+UNTIMED: tuple[Group, ...] = (
+    (("14",), lambda data, of: training.rows_memory(data, of.training)),
+    (("13",), lambda data, of: scoring.rows_memory(data, of.few, of.many, of.job)),
+    (("9", "10"), lambda data, of: scoring.rows_agreement(data, of.agreement)),
+)
+"""Scores and memory do not depend on what else the machine does: two of them are measured at once."""
 WITH_NETWORKS = {"6", "7", "8", "9", "10", "13", "15", "16", "17"}
 
 
@@ -93,21 +97,29 @@ def measure(data: Data, sizes: Sizes, wanted: set[str]) -> list[Row]:
     """Measure the rows that are wanted, and say each as soon as it is known."""
     if wanted & WITH_NETWORKS and data.given is None:
         training.make_networks(data, sizes.fit, sizes.epochs)
-    rows: list[Row] = []
-    for numbers, group in GROUPS:
-        if not wanted & set(numbers):
-            continue
+
+    def rows_of(group: Group) -> list[Row]:
+        _, found = group
         began = time.monotonic()
-        found = [row for row in group(data, sizes) if row.number in wanted]
-        for row in found:
-            print(" | ".join(report.line(row)), flush=True)
-        print(f"({time.monotonic() - began:.0f} s)", flush=True)
-        rows += found
-    return sorted(rows, key=lambda row: int(row.number))
+        rows = [row for row in found(data, sizes) if row.number in wanted]
+        lines = [" | ".join(report.line(row)) for row in rows]
+        print("\n".join([*lines, f"({time.monotonic() - began:.0f} s)"]), flush=True)
+        return rows
+
+    timed = [group for group in TIMED if wanted & set(group[0])]
+    untimed = [group for group in UNTIMED if wanted & set(group[0])]
+    parts = [rows_of(group) for group in timed]
+    if untimed:
+        # Before two need the same one at once.
+        for n in {sizes.agreement, sizes.few, sizes.many, sizes.job, sizes.training}:
+            data.shard(n)
+        with ThreadPoolExecutor(2) as threads:
+            parts += threads.map(rows_of, untimed)
+    return sorted((row for rows in parts for row in rows), key=lambda row: int(row.number))
 
 
 def main() -> None:
-    known = [number for numbers, _ in GROUPS for number in numbers]
+    known = [number for numbers, _ in TIMED + UNTIMED for number in numbers]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", nargs="+", choices=sorted(known, key=int), help="rows to measure; all but 15 and 16")
     parser.add_argument("--quick", action="store_true", help="few images: shows that a row works, and nothing else")

@@ -40,9 +40,8 @@ def rows_speed(data: Data, sizes: dict[str, int], repetitions: int) -> list[Row]
         settings = data.training(network, n, validation=str(data.array(max(16, n // VALIDATION_SHARE))))
         batch = min(settings["model"]["batch_size"], n)
         settings |= {"batch": batch, "steps": -(-n // batch), "threads": len(os.sched_getaffinity(0))}
+        # Two at a time: three EfficientNetB0 in training would fill the memory of a small machine.
         programs = {"ours": Program("training.epoch", settings), "bare": Program("training.step", settings)}
-        if torch := os.environ.get(TORCH):
-            programs["torch"] = Program("torchpeer.train", {**settings, "compiled": False}, python=torch)
         seconds = in_turns(programs, repetitions)
         done = batch * settings["steps"]
         bare = rate(done, seconds["bare"])
@@ -54,8 +53,11 @@ def rows_speed(data: Data, sizes: dict[str, int], repetitions: int) -> list[Row]
         epoch.costs = {f"train_seconds_{network}": median(seconds["ours"]) / n}
         peer = Row("12", f"train {network}: the step, TensorFlow", "the same in PyTorch, channels_last", _PEER)
         peer.ours, peer.note = bare, NO_TORCH
-        if torch:
-            peer.theirs, peer.note = rate(done, seconds["torch"]), f"batches of {batch}, no torch.compile"
+        if torch := os.environ.get(TORCH):
+            beside = Program("torchpeer.train", {**settings, "compiled": False}, python=torch)
+            seconds = in_turns({"torch": beside, "bare": Program("training.step", settings)}, repetitions)
+            peer.ours, peer.theirs = rate(done, seconds["bare"]), rate(done, seconds["torch"])
+            peer.note = f"batches of {batch}, no torch.compile"
             peer.ratios = ratios(seconds["torch"], seconds["bare"])
         rows += [epoch, peer]
     return rows
