@@ -127,7 +127,7 @@ def see_halo(halo: Halo, rng: np.random.Generator) -> tuple[Deflector, tuple[Gal
     radius = einstein_radius(halo.quanta)
     central = draw_galaxy(rng, 0.0, 0.0, halo.central)
     members = tuple(draw_galaxy(rng, *_place(rng), kind) for kind in halo.members)
-    masses = ()
+    masses: tuple[tuple[float, float, float], ...] = ()
     if radius > GROUP_SCALE:
         brightest = max(halo.central.magnitude, BRIGHTEST_MEMBER)
         masses = tuple(
