@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from lensrank.config.settings import Dataset
@@ -33,6 +34,10 @@ the challenge's 100,000 (the organisers' ranking; the challenge: Metcalf et al. 
 LIKE = 8
 """Symmetries that the winner's numbers are under."""
 BATCH = recipe(MODEL)["batch_size"]
+RECIPE = (50_000, 700_000)
+"""Batches that the winner's networks were trained for, at least and at most (Schaefer et al. 2018)."""
+SETTLED = 10
+"""Epoch from which the learning curve is read."""
 FIGURES = (f"auroc_epochs_{MODEL}", f"lensed_pixels_{MODEL}_challenge")
 NEAR = 0.02
 """How near to the real one an AUROC on simulated images has to come."""
@@ -111,6 +116,26 @@ def curve(history: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def outlook(history: pd.DataFrame, ceiling: float, batches: int) -> str:
+    """Where the learning curve goes: its distance from the ceiling, as a power of the epoch.
+
+    Args:
+        history: of the training.
+        ceiling: of the hold-out.
+        batches: of an epoch.
+    """
+    late = history[history["epoch"] >= SETTLED]
+    if len(late) < SETTLED:
+        return "The training was too short to say where it goes."
+    power, start = np.polyfit(np.log(late["epoch"]), np.log(ceiling - late["val_auroc"]), 1)
+    ends = {number: ceiling - math.exp(start) * (number / batches) ** power for number in RECIPE}
+    told = " and ".join(f"{area:.3f} after {number:,} batches" for number, area in ends.items())
+    return (
+        f"From epoch {SETTLED} on, the distance of the hold-out's AUROC (1 symmetry) from its ceiling falls as the "
+        f"epoch to the power {power:.2f}. If that went on, which is an extrapolation, it would come to {told}."
+    )
+
+
 def margins(paths: Sequence[Path]) -> str:
     """Margins of the real images, a table per file."""
     parts = []
@@ -140,7 +165,7 @@ def main() -> None:
     snakemake --workflow-profile profiles/local --configfile config/anchor.yaml
 
 Trained on {record.images[TRAIN]:,} simulated images for {len(history)} epochs: {batches:,} batches of {BATCH}; the
-authors' program makes 50,000 by default. The last epoch is kept. Seed {SEED}. As the winner did, we hold out
+recipe has {RECIPE[0]:,} to {RECIPE[1]:,}. The last epoch is kept. Seed {SEED}. As the winner did, we hold out
 {record.images[HOLDOUT]:,} images in the order of IDs, so that halos of theirs are among the training images, and take
 scores over the 8 symmetries of the square, in a mean that ranks as the winner's product does. `challenge` shows the
 training set's halos too, as the real sets come from one light cone; `other_halos` is the same survey with halos that
@@ -158,6 +183,8 @@ The network saw no real image; the real AUROC beside each is that of a network t
 ## Learning curve (simulated)
 
 {table(curve(history))}
+
+{outlook(history, sets["ceiling"].iloc[0], math.ceil(record.images[TRAIN] / BATCH))}
 
 ![AUROC against the epoch]({args.output.name}-{FIGURES[0]}.png)
 

@@ -83,15 +83,17 @@ def anchor_results(folder):
     (training / "holdout.csv").write_text("id,label,score\n17,1,0.9\n18,0,0.5\n19,1,0.4\n20,0,0.1\n")
     record = {
         "settings": {"model": {"best": "last", "patience": None, "batch_size": 30, "balanced_batches": True}},
-        "epochs": 2,
+        "epochs": 30,
         "selection": "holdout",
-        "best_epoch": 2,
+        "best_epoch": 30,
         "collapsed": None,
         "images": {"train": 61, "validation": 0, "holdout": 4},
         "network": "lastro",
     }
     (training / "provenance.json").write_text(json.dumps(record))
-    (training / "history.csv").write_text("epoch,auroc,val_auroc,seconds\n1,0.6,0.65,9\n2,0.7,0.75,9\n")
+    # The distance from the ceiling of 0.75 falls as 0.3 / sqrt(epoch).
+    history = "".join(f"{epoch},0.7,{0.75 - 0.3 * epoch**-0.5},9\n" for epoch in range(1, 31))
+    (training / "history.csv").write_text("epoch,auroc,val_auroc,seconds\n" + history)
     ids = np.array(["16", "17", "18", "19", "20"], dtype=object)
     zeros = np.zeros(5)
     table = ShardTable(
@@ -135,5 +137,8 @@ def test_the_page_of_the_anchor_compares_like_with_like(tmp_path):
     # One view, and halos that the winner's network had seen: there is no real number to compare these with.
     assert real["holdout, simulated", "1"] == real["other_halos, simulated", "8"] == ["", ""]
     assert not any(row and row[0].startswith("train") for row in rows)
-    assert "2 epochs: 6 batches of 30" in page
+    assert "30 epochs: 90 batches of 30" in page
+    # 3 batches an epoch: 0.75 - 0.3 / sqrt(50,000 / 3) and 0.75 - 0.3 / sqrt(700,000 / 3).
+    assert "to the power -0.50" in page
+    assert "0.748 after 50,000 batches and 0.749 after 700,000 batches" in page
     assert (tmp_path / "page-auroc_epochs_lastro.png").read_bytes() == b"picture"
