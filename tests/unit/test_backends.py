@@ -35,7 +35,7 @@ from lensrank.normalise import Normalisation
 from lensrank.trainer import Trainer, TrainSettings
 from lensrank.trainingset import Part
 settings = TrainSettings.model_validate_json(sys.argv[1])
-images = np.random.default_rng(0).normal(0, 5e-12, (8, 16, 16, 1)).astype(np.float32)
+images = np.random.default_rng(0).normal(0, 5e-12, (8, *settings.shape, 1)).astype(np.float32)
 labels = np.arange(8) % 2
 part = Part(images, labels.astype(np.int8), labels.astype(str).astype(object), labels)
 def weights():
@@ -44,6 +44,9 @@ def weights():
     loss, auroc = trainer.train_epoch(part, 1)
     assert np.isfinite(loss) and 0 <= auroc <= 1, (loss, auroc)
     assert any((old != new).any() for old, new in zip(before, trainer.weights()))
+    # What LASTRO's own layers count, which steers their constants and their rate.
+    counters = {float(v) for v in trainer.network.variables if v.name == "batches"}
+    assert counters == ({1.0} if settings.network == "lastro" else set()), counters
     return trainer.weights()
 for first, second in zip(weights(), weights(), strict=True):
     np.testing.assert_array_equal(first, second)
@@ -108,11 +111,9 @@ def test_a_saved_model_gives_the_same_scores_in_a_fresh_process(folder, backend)
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
-def test_an_epoch_of_training_runs_and_a_seed_decides_its_outcome(backend):
+@pytest.mark.parametrize(("network", "side"), [("tiny", 16), ("lastro", 69)])
+def test_an_epoch_of_training_runs_and_a_seed_decides_its_outcome(backend, network, side):
     every = Augmentation(symmetries=True, brightness=(0.8, 1.2), offset=(-0.1, 0.1))
-    model = Model(network="tiny", batch_size=8, learning_rate=0.01, augmentation=every)
-    run(
-        backend,
-        TRAIN,
-        f'{{"name": "tiny", "model": {model.model_dump_json()}, "bands": ["VIS"], "shape": [16, 16], "masked": 100}}',
-    )
+    model = Model(network=network, batch_size=8, learning_rate=0.01, augmentation=every).model_dump_json()
+    shape = f'"bands": ["VIS"], "shape": [{side}, {side}], "masked": 100'
+    run(backend, TRAIN, f'{{"name": "{network}", "model": {model}, {shape}}}')

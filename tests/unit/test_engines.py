@@ -18,7 +18,9 @@ from lensrank.normalise import Normalisation
 
 MEAN, STD, MASKED = 4.337e-13, 5.504e-12, 100.0
 SHAPE = (21, 21, 2)
-tensorflow_only = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the backend is not TensorFlow")
+tensorflow_only = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="OpenVINO converts by way of TensorFlow"
+)
 
 
 @pytest.fixture(scope="module")

@@ -254,9 +254,8 @@ def _report_missing(shard: Path, column: str, table: ShardTable, scores: np.ndar
 
 def _ahead(items: Iterator[T]) -> Iterator[T]:
     """Iterate in a thread, one item ahead: the disk is read while the engine computes."""
-    end = object()
     with ThreadPoolExecutor(1) as thread:
-        waiting = thread.submit(next, items, end)
-        while (item := waiting.result()) is not end:
-            waiting = thread.submit(next, items, end)
-            yield item  # type: ignore[misc]
+        waiting = thread.submit(next, items, None)
+        while (item := waiting.result()) is not None:
+            waiting = thread.submit(next, items, None)
+            yield item

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -173,8 +174,8 @@ def _labelled(images: pd.DataFrame, truth: pd.DataFrame, split: Split) -> pd.Dat
     return labelled
 
 
-def _as_text(value: object) -> str:
-    return "" if pd.isna(value) else str(value)  # type: ignore[call-overload]
+def _as_text(value: Any) -> str:
+    return "" if pd.isna(value) else str(value)
 
 
 def _ordered(labelled: pd.DataFrame, split: Split) -> np.ndarray:
