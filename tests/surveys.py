@@ -119,7 +119,7 @@ class Survey:
     def shard(self, name: str = "shard-0000") -> tuple[ShardTable, np.ndarray]:
         path = self.output / "shards" / f"{name}.h5"
         table = read_table(path)
-        blocks = [images for _, images in iterate_images(path, 1 << 20)]
+        blocks = [images for _, images in iterate_images(path)]
         return table, np.concatenate([np.empty((0, *table.shape, len(table.bands)), np.float32), *blocks])
 
     def flags(self) -> dict[str, int]:

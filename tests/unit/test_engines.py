@@ -92,11 +92,15 @@ def test_float32_scores_are_the_networks(name, model, pixels, cache):
     assert engine.device
 
 
-@tensorflow_only
-def test_a_score_does_not_depend_on_how_images_are_batched(model, pixels, cache):
-    engine = make_engine(model, SHAPE, "openvino", "float32", 128, 2, cache)
-    assert np.array_equal(engine(pixels), np.concatenate([engine(pixels[:5]), engine(pixels[5:6]), engine(pixels[6:])]))
-    assert engine(pixels[:0]).shape == (0,)
+@pytest.mark.parametrize("name", ["keras", pytest.param("openvino", marks=tensorflow_only)])
+def test_a_score_does_not_depend_on_how_images_are_batched(name, model, pixels, cache):
+    engine = make_engine(model, SHAPE, name, "float32", 16, 2, cache)
+    parts = [pixels[:5], pixels[5:6], pixels[6:6], pixels[6:]]
+    assert np.array_equal(engine(pixels), np.concatenate([engine(part) for part in parts]))
+    streamed = engine.stream(part.copy() for part in parts)
+    assert [len(scores) for scores in streamed] == [len(part) for part in parts]
+    assert np.array_equal(engine(pixels), np.concatenate(streamed))
+    assert engine.stream([]) == []
 
 
 @tensorflow_only

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from lensrank import score
+from lensrank.engines import Engine
 from lensrank.errors import ConfigError, ModelError, ShardError
-from lensrank.score import ScoreSettings, TrainedModel, score_batch, score_shard, score_symmetries
+from lensrank.score import ScoreSettings, TrainedModel, score_batch, score_blocks, score_shard
 from lensrank.scores import read_scores
-from lensrank.shards import ShardWriter
+from lensrank.shards import ShardWriter, iterate_images
 
 N, SIDE = 150, 6
 
@@ -32,7 +33,7 @@ def probability(pixels: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-pixels.mean(axis=(1, 2, 3)) / 1e-12)).astype(np.float32)
 
 
-class FakeEngine:
+class FakeEngine(Engine):
     """Counts the images that it is given."""
 
     device = "a test"
@@ -41,7 +42,10 @@ class FakeEngine:
     def __init__(self, function):
         self.function = function
 
-    def __call__(self, pixels):
+    def stream(self, blocks):
+        return [self._score(pixels) for pixels in blocks]
+
+    def _score(self, pixels):
         FakeEngine.seen += len(pixels)
         return self.function(pixels)
 
@@ -76,6 +80,20 @@ def test_every_image_gets_its_score(survey):
     assert set(table.shard) == {"shard-0003"}
     assert computed == 2 * N
     assert table.efforts["a_0"][0].device == "a test"
+
+
+@pytest.mark.parametrize("symmetries", [1, 8])
+def test_a_shard_that_is_read_in_several_parts_gives_each_image_its_score(survey, monkeypatch, symmetries):
+    monkeypatch.setattr(score, "iterate_images", lambda path: iterate_images(path, 1))
+    pixels = images()
+    pixels[[3, 70, 149], 2, 2] = np.nan
+    write_shard(survey.folder, pixels)
+    survey.function[0] = lambda batch: probability(
+        np.where(np.isnan(batch).any(axis=(1, 2, 3), keepdims=True), np.nan, batch)
+    )
+    table, computed = survey(symmetries=symmetries)
+    np.testing.assert_allclose(table.scores["a_0"], probability(np.nan_to_num(pixels)), rtol=1e-6)
+    assert computed == 2 * symmetries * (N + 3)
 
 
 def test_only_what_is_new_is_computed(survey):
@@ -145,21 +163,23 @@ def test_symmetries_give_the_geometric_mean_of_eight():
     image = np.arange(1, 10, dtype=np.float32).reshape(1, 3, 3, 1) / 10
     # Each of the corners 0.1, 0.3, 0.7, 0.9 comes to the first place twice: turned, and mirrored and turned.
     expected = (0.1 * 0.3 * 0.7 * 0.9) ** (2 / 8)
-    np.testing.assert_allclose(score_symmetries(image, corner), [expected], rtol=1e-6)
+    np.testing.assert_allclose(score_blocks([image], FakeEngine(corner), 8), [expected], rtol=1e-6)
 
 
 def test_symmetries_are_the_eight_different_ones():
     seen = []
     image = np.random.default_rng(0).random((1, 4, 4, 2), dtype=np.float32)
-    score_symmetries(image, lambda pixels: (seen.append(pixels.tobytes()), np.ones(1, np.float32))[1])
+    remember = FakeEngine(lambda pixels: (seen.append(pixels.tobytes()), np.ones(1, np.float32))[1])
+    score_blocks([image], remember, 8)
     assert len(set(seen)) == 8
     assert image.tobytes() in seen
 
 
 def test_symmetries_of_tiny_probabilities_do_not_vanish_and_of_zero_are_zero():
     image = np.zeros((1, 3, 3, 1), dtype=np.float32)
-    np.testing.assert_allclose(score_symmetries(image, lambda _: np.full(1, 1e-38, np.float32)), 1e-38, rtol=1e-6)
-    assert score_symmetries(image, lambda _: np.zeros(1, np.float32)) == 0
+    tiny, none = (FakeEngine(lambda _, value=value: np.full(1, value, np.float32)) for value in (1e-38, 0))
+    np.testing.assert_allclose(score_blocks([image], tiny, 8), 1e-38, rtol=1e-6)
+    assert score_blocks([image], none, 8) == 0
 
 
 def test_symmetries_need_squares(survey):
@@ -180,7 +200,7 @@ def test_odd_pixels_never_give_nan(symmetries):
         with np.errstate(invalid="ignore", over="ignore"):
             return np.where(np.isfinite(batch).all(axis=(1, 2, 3)), probability(np.nan_to_num(batch)), np.nan)
 
-    np.testing.assert_allclose(score_batch(pixels, careless, symmetries), probability(clean), rtol=1e-6)
+    np.testing.assert_allclose(score_batch(pixels, FakeEngine(careless), symmetries), probability(clean), rtol=1e-6)
 
 
 def test_a_collapsed_model_keeps_its_nan_and_is_named(survey, caplog):

@@ -73,7 +73,7 @@ def test_what_is_not_damaged_stays_where_it_is(shard: Path, monkeypatch: pytest.
     monkeypatch.setattr(logging, "basicConfig", lambda **_: None)
     with h5py.File(shard, "a") as file:
         file.attrs["format_version"] = 99
-    with pytest.raises(SystemExit, match="format version 99, expected 1"):
+    with pytest.raises(SystemExit, match="format version 99, expected 2"):
         run(lambda: print(content(shard)))
     assert shard.exists()
     with pytest.raises(SystemExit, match=r"gone\.h5: cannot be read: No such file"):

@@ -19,6 +19,7 @@ CARD = 80
 DTYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 """BITPIX to numpy (FITS standard 4.0, section 4.4.1)."""
 MOST_AXES = 999
+_PRINTABLE = bytes(range(0x20, 0x7F))
 # Nearly all values that are asked for look like this; astropy's parser takes twenty times as long for the same answer.
 _PLAIN = re.compile(r"= +(?:([TF])|([+-]?[0-9]+)(\.[0-9]*)?(E[+-]?[0-9]+)?) *(?:/.*)?")
 
@@ -53,26 +54,34 @@ class Header:
 
     def __init__(self, block: bytes) -> None:
         self.text = block.decode("latin-1")
-        self.is_clean = block.isascii() and self.text.isprintable()
+        self.is_clean = not block.translate(None, _PRINTABLE)
         if not self.is_clean:
             self.text = re.sub("[^ -~]", "?", self.text)
         upper = self.text.upper()
-        self._cards: dict[str, int] = {}
         # Backwards, so that the first of two stays. The keyword of a card that has a value, at its full width.
+        places = reversed(range(0, len(upper), CARD))
+        self._cards = {upper[at : at + 8]: at for at in places if upper[at + 8 : at + 10] == "= "}
+        if "HIERARCH " in upper:
+            self._add_long_keywords(upper)
+
+    def _add_long_keywords(self, upper: str) -> None:
         for at in reversed(range(0, len(upper), CARD)):
-            if upper.startswith("= ", at + 8):
-                self._cards[upper[at : at + 8]] = at
-            elif upper.startswith("HIERARCH ", at):
-                self._cards[upper[at + 9 : at + CARD].partition("=")[0].strip().ljust(8)] = at
+            if upper.startswith("HIERARCH ", at) and not upper.startswith("= ", at + 8):
+                keyword = upper[at + 9 : at + CARD].partition("=")[0].strip().ljust(8)
+                self._cards[keyword] = min(at, self._cards.get(keyword, at))
+
+    def _place(self, keyword: str) -> int | None:
+        return self._cards.get(keyword.upper().ljust(8))
 
     def __contains__(self, keyword: str) -> bool:
-        return keyword.upper().ljust(8) in self._cards
+        return self._place(keyword) is not None
 
     def value(self, keyword: str) -> Any:
         """A keyword's value: bool, int, float, complex or str; None where it is missing or cannot be read."""
-        at = self._cards.get(keyword.upper().ljust(8))
-        if at is None:
-            return None
+        at = self._place(keyword)
+        return None if at is None else self._value(at)
+
+    def _value(self, at: int) -> Any:
         if plain := _PLAIN.fullmatch(self.text, at + 8, at + CARD):
             logical, whole, fraction, exponent = plain.groups()
             if logical:
@@ -100,20 +109,16 @@ class Header:
         return float(self._number(keyword, default, (int, float)))
 
     def _number(self, keyword: str, default: float | None, types: Any) -> float:
-        if keyword not in self:
+        at = self._place(keyword)
+        if at is None:
             if default is None:
                 raise Rejected(Reason.HEADER, f"the header has no {keyword}")
             return default
-        value = self.value(keyword)
+        value = self._value(at)
         if not isinstance(value, types) or isinstance(value, bool) or not math.isfinite(value):
-            raise Rejected(
-                Reason.HEADER, f"the header's {keyword} is no number that is allowed: '{self._shown(keyword)}'"
-            )
+            card = self.text[at : at + CARD].rstrip()
+            raise Rejected(Reason.HEADER, f"the header's {keyword} is no number that is allowed: '{card}'")
         return value
-
-    def _shown(self, keyword: str) -> str:
-        at = self._cards[keyword.upper().ljust(8)]
-        return self.text[at : at + CARD].rstrip()
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,7 @@ def _ingested(
         ingest(found, name, IngestSettings(bands=bands, cutout=cutout), memory, outputs)
         rejects.append(outputs.rejects)
         ids.append(read_table(outputs.shard).id)
-        blocks += [block for _, block in iterate_images(outputs.shard, 1 << 26)]
+        blocks += [block for _, block in iterate_images(outputs.shard)]
     rejected = [
         f"{reject.file} ({reject.reason}: {reject.detail})" for path in rejects for reject in read_rejects(path)
     ]

@@ -8,7 +8,7 @@ neither the shard nor the number of models.
 import json
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,11 +26,6 @@ from lensrank.progress import progress
 from lensrank.scores import Effort, Made, write_scores
 from lensrank.shards import ShardTable, iterate_images, read_table
 from lensrank.steps import STEP_VERSIONS
-
-READ_BYTES = 1 << 26
-"""An engine that works on several requests at once runs dry at the end of each read: the fewer the better, on many
-cores above all. LASTRO on 2 cores, of what OpenVINO gives from memory: 0.90 with 128 images per read, 0.97 with 512.
-These are 1,600 single-band images of the challenge; three such blocks lie in memory."""
 
 T = TypeVar("T")
 
@@ -166,11 +161,11 @@ def score_images(shard: Path, n: int, engine: Engine, settings: ScoreSettings, w
     Returns:
         (n,) float64 probabilities.
     """
-    scores = np.full(n, np.nan)
     with progress(n, what) as advance:
-        for start, images in _ahead(iterate_images(shard, READ_BYTES)):
-            scores[start : start + len(images)] = score_batch(images, engine, settings.symmetries)
-            advance(len(images))
+        scores = score_blocks(_counted(_ahead(iterate_images(shard)), advance), engine, settings.symmetries)
+    if not np.isfinite(scores).all():
+        for start, images in iterate_images(shard):
+            _without_bad_pixels(images, scores[start : start + len(images)], engine, settings.symmetries)
     return scores
 
 
@@ -183,44 +178,58 @@ def score_batch(images: np.ndarray, engine: Engine, symmetries: int) -> np.ndarr
     Args:
         images: (m, height, width, band) float32, raw.
         engine: gives probabilities.
-        symmetries: 1, or 8 for `score_symmetries`.
+        symmetries: 1, or 8 as in `score_blocks`.
 
     Returns:
         (m,) float64 probabilities; NaN only where a model gives NaN for finite pixels.
     """
-    score = score_symmetries if symmetries == 8 else _score_plain
-    scores = score(images, engine)
-    odd = ~np.isfinite(scores)
-    odd[odd] = ~np.isfinite(images[odd]).all(axis=(1, 2, 3))
-    if odd.any():
-        scores[odd] = score(np.nan_to_num(images[odd], nan=0.0, posinf=0.0, neginf=0.0), engine)
+    scores = score_blocks([images], engine, symmetries)
+    _without_bad_pixels(images, scores, engine, symmetries)
     return scores
 
 
-def score_symmetries(images: np.ndarray, engine: Engine) -> np.ndarray:
-    """Geometric mean of the probabilities under the 8 symmetries of the square.
+def _without_bad_pixels(images: np.ndarray, scores: np.ndarray, engine: Engine, symmetries: int) -> None:
+    """Put a score into `scores` where there is none and the image has pixels that are no numbers."""
+    odd = ~np.isfinite(scores)
+    odd[odd] = ~np.isfinite(images[odd]).all(axis=(1, 2, 3))
+    if odd.any():
+        scores[odd] = score_blocks([np.nan_to_num(images[odd], nan=0.0, posinf=0.0, neginf=0.0)], engine, symmetries)
 
-    The ranking is that of the product (Schaefer et al. 2018, arXiv 1705.07132, section 4), on the scale of one
-    probability. An image with a probability of exactly 0 under any symmetry has the score 0.
+
+def score_blocks(blocks: Iterable[np.ndarray], engine: Engine, symmetries: int) -> np.ndarray:
+    """Score one block of images after another, under 1 view or under 8.
+
+    Of 8, the symmetries of the square, it is the geometric mean of the probabilities. The ranking is that of the
+    product (Schaefer et al. 2018, arXiv 1705.07132, section 4), on the scale of one probability. An image with a
+    probability of exactly 0 under any symmetry has the score 0.
 
     Args:
-        images: (m, side, side, band) float32, raw.
+        blocks: (m, height, width, band) float32, raw; squares for 8 symmetries.
         engine: gives probabilities.
+        symmetries: 1 or 8.
 
     Returns:
-        (m,) float64.
+        (n,) float64 of all blocks.
     """
-    total = np.zeros(len(images))
+    if symmetries == 1:
+        return np.concatenate([np.empty(0), *engine.stream(blocks)])
+    scores = engine.stream(view for images in blocks for view in _views(images))
     with np.errstate(divide="ignore"):
-        for mirrored in (images, images[:, :, ::-1]):
-            for turns in range(4):
-                turned = np.ascontiguousarray(np.rot90(mirrored, turns, axes=(1, 2)))
-                total += np.log(engine(turned).astype(np.float64))
-    return np.exp(total / 8)
+        logs = [np.log(np.asarray(part, np.float64)) for part in scores]
+    return np.exp(np.concatenate([np.empty(0), *(sum(logs[at : at + 8]) / 8 for at in range(0, len(logs), 8))]))
 
 
-def _score_plain(images: np.ndarray, engine: Engine) -> np.ndarray:
-    return engine(images).astype(np.float64)
+def _views(images: np.ndarray) -> Iterator[np.ndarray]:
+    """The images under the 8 symmetries of the square."""
+    for mirrored in (images, images[:, :, ::-1]):
+        for turns in range(4):
+            yield np.ascontiguousarray(np.rot90(mirrored, turns, axes=(1, 2)))
+
+
+def _counted(items: Iterable[tuple[int, np.ndarray]], advance: Callable[[int], None]) -> Iterator[np.ndarray]:
+    for _, images in items:
+        yield images
+        advance(len(images))
 
 
 def _column_key(table: ShardTable, column: Made) -> str:

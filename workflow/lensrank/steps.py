@@ -9,7 +9,7 @@ STEP_VERSIONS = {
     "fidelity": 2,
     "index": 1,
     "truth": 1,
-    "ingest": 3,
+    "ingest": 4,
     "split": 1,
     "train": 3,
     "evaluate": 3,

@@ -5,9 +5,10 @@ Importing this module loads neither; `make_engine` loads the one that it is aske
 
 import importlib.util
 import os
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
@@ -17,15 +18,26 @@ EngineName = Literal["keras", "openvino"]
 Precision = Literal["float32", "bfloat16"]
 
 
-class Engine(Protocol):
-    """A trained network, ready to score."""
+class Engine(ABC):
+    """A trained network, ready to score raw pixels."""
 
     device: str
     """What it computes on, for the record."""
 
+    @abstractmethod
+    def stream(self, blocks: Iterable[np.ndarray]) -> list[np.ndarray]:
+        """Score one block after another, without a pause between two; none may be changed before the end.
+
+        Args:
+            blocks: (m, height, width, band) float32 raw pixels, for any m.
+
+        Returns:
+            (m,) float32 probabilities for each block.
+        """
+
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
-        """Score (m, height, width, band) float32 raw pixels, for any m; gives (m,) float32 probabilities."""
-        ...
+        """Score one block; gives (m,) float32 probabilities."""
+        return self.stream([pixels])[0]
 
 
 def resolve_engine(wanted: Literal["auto", "keras", "openvino"], precision: Precision, gpus: int) -> EngineName:
@@ -115,6 +127,15 @@ def prepare(models: Sequence[Path], name: EngineName, cache: Path) -> None:
         from lensrank.engines import openvino_engine
 
         openvino_engine.convert(models, cache)
+
+
+def padded(pixels: np.ndarray, n: int) -> np.ndarray:
+    """Give `pixels` with images of zeros after them, so that there are n."""
+    if len(pixels) == n:
+        return pixels
+    full = np.zeros((n, *pixels.shape[1:]), dtype=pixels.dtype)
+    full[: len(pixels)] = pixels
+    return full
 
 
 def _usable_cpus() -> int:

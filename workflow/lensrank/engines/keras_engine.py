@@ -1,17 +1,19 @@
 """Scoring with Keras, under any of its backends and on any device: one compiled function, one shape, no retracing."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lensrank.engines import Engine, padded
+
 if TYPE_CHECKING:
     import keras
 
 
-class KerasEngine:
+class KerasEngine(Engine):
     """A network in float32, whatever the precision it was trained in.
 
     Args:
@@ -34,24 +36,29 @@ class KerasEngine:
         self.model = in_float32(load(model, shape))
         self.device = next(iter(devices.gpus()), devices.cpu_name())
 
-    def __call__(self, pixels: np.ndarray) -> np.ndarray:
-        """Score (m, height, width, band) float32; gives (m,) float32."""
-        scores = np.empty(len(pixels), dtype=np.float32)
-        for start in range(0, len(pixels), self.batch_size):
-            batch = pixels[start : start + self.batch_size]
-            # `predict` sets up a data pipeline at each call, and leaks; `predict_on_batch` is the compiled step alone.
-            probability = self.model.predict_on_batch(padded(batch, self.batch_size))
-            scores[start : start + len(batch)] = np.ravel(probability)[: len(batch)]
-        return scores
+    def stream(self, blocks: Iterable[np.ndarray]) -> list[np.ndarray]:
+        """Score blocks of (m, height, width, band) float32; gives (m,) float32 for each."""
+        sizes: list[int] = []
+        scores = [np.empty(0, np.float32), *map(self._score, _batches(blocks, self.batch_size, sizes))]
+        return np.split(np.concatenate(scores), np.cumsum(sizes))[:-1]
+
+    def _score(self, batch: np.ndarray) -> np.ndarray:
+        # `predict` sets up a data pipeline at each call, and leaks; `predict_on_batch` is the compiled step alone.
+        probability = self.model.predict_on_batch(padded(batch, self.batch_size))
+        return np.ravel(probability)[: len(batch)].astype(np.float32)
 
 
-def padded(pixels: np.ndarray, n: int) -> np.ndarray:
-    """Give `pixels` with images of zeros after them, so that there are n."""
-    if len(pixels) == n:
-        return pixels
-    full = np.zeros((n, *pixels.shape[1:]), dtype=pixels.dtype)
-    full[: len(pixels)] = pixels
-    return full
+def _batches(blocks: Iterable[np.ndarray], n: int, sizes: list[int]) -> Iterator[np.ndarray]:
+    """The blocks' images n at a time, the last ones perhaps fewer; notes the size of each block in `sizes`."""
+    rest: np.ndarray | None = None
+    for block in blocks:
+        sizes.append(len(block))
+        images = block if rest is None else np.concatenate([rest, block])
+        whole = len(images) - len(images) % n
+        yield from (images[start : start + n] for start in range(0, whole, n))
+        rest = images[whole:] if whole < len(images) else None
+    if rest is not None:
+        yield rest
 
 
 def in_float32(model: "keras.Model") -> "keras.Model":

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from lensrank import cache as entries
+from lensrank.engines import Engine, padded
 from lensrank.errors import ConfigError, ModelError
 from lensrank.files import file_digest, value_digest
 
@@ -34,7 +35,7 @@ HINTS = {"float32": "f32", "bfloat16": "bf16"}
 log = logging.getLogger("lensrank")
 
 
-class OpenvinoEngine:
+class OpenvinoEngine(Engine):
     """A network compiled for this CPU, with as many requests under way as keep all threads busy.
 
     Args:
@@ -58,8 +59,7 @@ class OpenvinoEngine:
                 f"{model}: takes images of {network.input(0).partial_shape} (height, width and bands after the first "
                 f"number), but these are {tuple(shape)}. Correct cutout.shape or bands, or use another model."
             )
-        self._shape = (BATCH, *shape)
-        network.reshape(list(self._shape))
+        network.reshape([BATCH, *shape])
         hint = HINTS[precision]
         properties = {
             "INFERENCE_PRECISION_HINT": hint,
@@ -76,24 +76,24 @@ class OpenvinoEngine:
         self._queue = openvino.AsyncInferQueue(compiled)
         self._queue.set_callback(_take)
 
-    def __call__(self, pixels: np.ndarray) -> np.ndarray:
-        """Score (m, height, width, band) float32; gives (m,) float32."""
-        pixels = np.ascontiguousarray(pixels, dtype=np.float32)
-        scores = np.empty(len(pixels), dtype=np.float32)
-        whole = len(pixels) - len(pixels) % BATCH
-        for start in range(0, whole, BATCH):
-            self._queue.start_async(
-                {0: pixels[start : start + BATCH]}, scores[start : start + BATCH], share_inputs=True
-            )
-        if whole < len(pixels):
-            last = np.zeros(self._shape, dtype=np.float32)
-            last[: len(pixels) - whole] = pixels[whole:]
-            self._queue.start_async({0: last}, scores[whole:], share_inputs=True)
+    def stream(self, blocks: Iterable[np.ndarray]) -> list[np.ndarray]:
+        """Score blocks of (m, height, width, band) float32; gives (m,) float32 for each."""
+        scores = [self._start(np.ascontiguousarray(pixels, dtype=np.float32)) for pixels in blocks]
         self._queue.wait_all()
         return scores
 
+    def _start(self, pixels: np.ndarray) -> np.ndarray:
+        """Begin to score a block; gives the array that its scores will be in."""
+        scores = np.empty(len(pixels), dtype=np.float32)
+        for start in range(0, len(pixels), BATCH):
+            batch = padded(pixels[start : start + BATCH], BATCH)
+            # OpenVINO reads the batch where it lies, and does not keep it: the request's own data do.
+            self._queue.start_async({0: batch}, (batch, scores[start : start + BATCH]), share_inputs=True)
+        return scores
 
-def _take(request: Any, scores: np.ndarray) -> None:
+
+def _take(request: Any, begun: tuple[np.ndarray, np.ndarray]) -> None:
+    _, scores = begun
     scores[:] = request.get_output_tensor(0).data[: len(scores), 0]
 
 
