@@ -50,7 +50,9 @@ class EpochBatches(keras.utils.PyDataset):
     """
 
     def __init__(self, part: Part, batches: Sequence[np.ndarray]) -> None:
-        super().__init__()
+        # Two threads, for which Keras sets tf.data's automatic tuning aside: its own thread sleeps for up to as long as
+        # the epoch has lasted (TensorFlow 2.21), and the end of the epoch waits for it to wake up.
+        super().__init__(workers=2, max_queue_size=4)
         self.part = part
         self.batches = batches
 
