@@ -38,7 +38,7 @@ class Sizes:
         ingest, archive: rows 1 to 3 and 5; 4.
         catalogue, runtime, agreement: rows 6 and 7; 8 and 17, by network; 9 and 10.
         few, many, job: row 13.
-        epoch: rows 11 and 12, by network.
+        epoch, step: row 11; row 12, by network.
         training: row 14.
         fit, epochs: images and epochs of the networks that scoring is measured with.
         run, flat: row 15; row 16.
@@ -54,7 +54,8 @@ class Sizes:
     few: int = 10000
     many: int = 100000
     job: int = 256
-    epoch: tuple[int, int] = (256, 600)
+    epoch: tuple[int, int] = (768, 1800)
+    step: tuple[int, int] = (256, 600)
     training: int = 20000
     fit: int = 1024
     epochs: int = 3
@@ -63,7 +64,7 @@ class Sizes:
     repetitions: int = 5
 
 
-QUICK = Sizes(60, 128, 128, 64, (64, 64), 128, 128, 640, 32, (32, 60), 300, 64, 1, 200, (100, 200), 2)
+QUICK = Sizes(60, 128, 128, 64, (64, 64), 128, 128, 640, 32, (32, 60), (32, 60), 300, 64, 1, 200, (100, 200), 2)
 BEFOREHAND = ("15", "16")
 """Rows that take an hour and more: measured when they are asked for."""
 
@@ -79,7 +80,9 @@ TIMED: tuple[Group, ...] = (
     ),
     (
         ("11", "12"),
-        lambda data, of: training.rows_speed(data, dict(zip(scoring.NETWORKS, of.epoch, strict=True)), of.repetitions),
+        lambda data, of: training.rows_speed(
+            data, *(dict(zip(scoring.NETWORKS, n, strict=True)) for n in (of.epoch, of.step)), of.repetitions
+        ),
     ),
     (("15",), lambda data, of: whole.rows_run(data, of.run)),
     (("16",), lambda data, of: whole.rows_flat(data, of.flat)),

@@ -187,13 +187,13 @@ def _output(settings: dict[str, Any], precision: str) -> Path:
 def _score(shard: Path, engine: Any, output: Path) -> None:
     """What `score_shard` does once the engine is there."""
     from lensrank.score import ScoreSettings, score_images
-    from lensrank.scores import Effort, Made, write_scores
+    from lensrank.scores import Column, Effort, Made, write_scores
     from lensrank.shards import read_table
 
     table = read_table(shard)
     scores = score_images(shard, len(table), engine, ScoreSettings(), "score")
-    made = {"frozen_0": Made("0" * 64, "openvino", "float32", 1)}
-    write_scores(output, shard.stem, table, {"frozen_0": scores}, made, {"frozen_0": Effort(engine.device, 0.0)})
+    made, effort = Made("0" * 64, "openvino", "float32", 1), Effort(engine.device, 0.0)
+    write_scores(output, shard.stem, table, [Column("frozen_0", scores, made, effort)])
 
 
 def task_report(settings: dict[str, Any]) -> Callable[[], Any]:

@@ -32,35 +32,49 @@ def make_networks(data: Data, n: int, epochs: int) -> None:
             )
 
 
-def rows_speed(data: Data, sizes: dict[str, int], repetitions: int) -> list[Row]:
-    """Measure rows 11 and 12 on `sizes` images of an epoch, by network."""
+def rows_speed(data: Data, epochs: dict[str, int], steps: dict[str, int], repetitions: int) -> list[Row]:
+    """Measure row 11 on epochs of so many images, by network, and row 12 on steps through so many."""
     rows = []
     for network in NETWORKS:
-        n = sizes[network]
-        settings = data.training(network, n, validation=str(data.array(max(16, n // VALIDATION_SHARE))))
-        batch = min(settings["model"]["batch_size"], n)
-        settings |= {"batch": batch, "steps": -(-n // batch), "threads": len(os.sched_getaffinity(0))}
-        # Two at a time: three EfficientNetB0 in training would fill the memory of a small machine.
-        programs = {"ours": Program("training.epoch", settings), "bare": Program("training.step", settings)}
-        seconds = in_turns(programs, repetitions)
-        done = batch * settings["steps"]
-        bare = rate(done, seconds["bare"])
-        epoch = Row(
-            "11", f"train {network}: an epoch, augmented, with validation", "the bare step on one batch", _EPOCH
-        )
-        epoch.ours, epoch.theirs, epoch.note = rate(n, seconds["ours"]), bare, f"batches of {batch}"
-        epoch.ratios = [value * n / done for value in ratios(seconds["bare"], seconds["ours"])]
-        epoch.costs = {f"train_seconds_{network}": median(seconds["ours"]) / n}
-        peer = Row("12", f"train {network}: the step, TensorFlow", "the same in PyTorch, channels_last", _PEER)
-        peer.ours, peer.note = bare, NO_TORCH
-        if torch := os.environ.get(TORCH):
-            beside = Program("torchpeer.train", {**settings, "compiled": False}, python=torch)
-            seconds = in_turns({"torch": beside, "bare": Program("training.step", settings)}, repetitions)
-            peer.ours, peer.theirs = rate(done, seconds["bare"]), rate(done, seconds["torch"])
-            peer.note = f"batches of {batch}, no torch.compile"
-            peer.ratios = ratios(seconds["torch"], seconds["bare"])
-        rows += [epoch, peer]
+        rows += [
+            _epoch_row(data, network, epochs[network], repetitions),
+            _step_row(data, network, steps[network], repetitions),
+        ]
     return rows
+
+
+def _epoch_row(data: Data, network: str, n: int, repetitions: int) -> Row:
+    settings = _steps(data.training(network, n, validation=str(data.array(max(16, n // VALIDATION_SHARE)))), n)
+    # Two at a time: three EfficientNetB0 in training would fill the memory of a small machine.
+    programs = {"ours": Program("training.epoch", settings), "bare": Program("training.step", settings)}
+    seconds = in_turns(programs, repetitions)
+    done = settings["batch"] * settings["steps"]
+    row = Row("11", f"train {network}: an epoch, augmented, with validation", "the bare step on one batch", _EPOCH)
+    row.ours, row.theirs = rate(n, seconds["ours"]), rate(done, seconds["bare"])
+    row.note = f"{n:,} images in batches of {settings['batch']}"
+    row.ratios = [value * n / done for value in ratios(seconds["bare"], seconds["ours"])]
+    row.costs = {f"train_seconds_{network}": median(seconds["ours"]) / n}
+    return row
+
+
+def _step_row(data: Data, network: str, n: int, repetitions: int) -> Row:
+    settings = _steps(data.training(network, n), n)
+    row = Row(
+        "12", f"train {network}: the step, TensorFlow", "the same in PyTorch, channels_last", _PEER, note=NO_TORCH
+    )
+    if torch := os.environ.get(TORCH):
+        peer = Program("torchpeer.train", {**settings, "compiled": False}, python=torch)
+        seconds = in_turns({"torch": peer, "bare": Program("training.step", settings)}, repetitions)
+        done = settings["batch"] * settings["steps"]
+        row.ours, row.theirs = rate(done, seconds["bare"]), rate(done, seconds["torch"])
+        row.note = f"batches of {settings['batch']}, no torch.compile"
+        row.ratios = ratios(seconds["torch"], seconds["bare"])
+    return row
+
+
+def _steps(settings: dict[str, Any], n: int) -> dict[str, Any]:
+    batch = min(settings["model"]["batch_size"], n)
+    return settings | {"batch": batch, "steps": -(-n // batch), "threads": len(os.sched_getaffinity(0))}
 
 
 _EPOCH, _PEER = Goal(">=", 0.9), Goal(">=", 0.9)

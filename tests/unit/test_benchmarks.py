@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lensrank.scores import Effort, Made, write_scores
+from lensrank.scores import Column, Effort, Made, write_scores
 from lensrank.shards import ShardTable
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -99,11 +99,9 @@ def anchor_results(folder):
     table = ShardTable(
         ids, zeros, zeros, zeros.astype("u4"), np.arange(5, dtype="u8"), ("EUC_VIS",), (101, 101), "0" * 64
     )
-    scores = {"lastro_0": np.array([0.0, 0.9, 0.3, 0.4, 0.1])}
-    made = {"lastro_0": Made("0" * 64, "keras", "float32", 8)}
-    write_scores(
-        folder / "scores/train/shard-0000.h5", "shard-0000", table, scores, made, {"lastro_0": Effort("cpu", 1.0)}
-    )
+    scores = np.array([0.0, 0.9, 0.3, 0.4, 0.1])
+    column = Column("lastro_0", scores, Made("0" * 64, "keras", "float32", 8), Effort("cpu", 1.0))
+    write_scores(folder / "scores/train/shard-0000.h5", "shard-0000", table, [column])
     truth = '"ID","is_lens","Einstein_area","numb_pix_lensed_image","flux_lensed_image_in_sigma"\n'
     rows = [(16, 1, 9), (17, 1, 200), (18, 0, 0), (19, 1, 0), (20, 0, 0)]
     truth += "".join(f"{number},{lens},1e-12,{pixels},1\n" for number, lens, pixels in rows)

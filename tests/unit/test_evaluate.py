@@ -12,7 +12,7 @@ import pytest
 from lensrank.errors import LensrankError, TruthError
 from lensrank.evaluate import evaluate
 from lensrank.scored import Scored, read_dataset, read_holdout, read_record
-from lensrank.scores import Effort, Made, write_scores
+from lensrank.scores import Column, Effort, Made, write_scores
 from lensrank.shards import ShardTable
 
 ROOT = Path(__file__).parents[2]
@@ -203,8 +203,9 @@ def write_score_file(path: Path, ids: list[str], columns: dict[str, np.ndarray],
         shape=(3, 3),
         digest="0" * 64,
     )
-    made = dict.fromkeys(columns, Made("0" * 64, "keras", "float32", symmetries))
-    write_scores(path, path.stem, table, columns, made, dict.fromkeys(columns, Effort("cpu", 1.0)))
+    made = Made("0" * 64, "keras", "float32", symmetries)
+    found = [Column(name, scores, made, Effort("cpu", 1.0)) for name, scores in columns.items()]
+    write_scores(path, path.stem, table, found)
 
 
 def table_of_truth(ids: list[str], labels: list[int]) -> pd.DataFrame:

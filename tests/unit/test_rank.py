@@ -12,7 +12,7 @@ from lensrank.errors import ShardError
 from lensrank.files import file_digest
 from lensrank.rank import RankSettings, rank_dataset, ranking
 from lensrank.score import TrainedModel
-from lensrank.scores import Effort, Made, write_scores
+from lensrank.scores import Column, Effort, Made, write_scores
 from lensrank.shards import ShardTable, ShardWriter, pixel_digest
 
 IMAGES = np.random.default_rng(0).normal(0, 1e-12, (9, 4, 4, 1)).astype(np.float32)
@@ -32,7 +32,8 @@ def write(path, rows, ids, columns, made=MADE, digest="d0"):
         digest=digest,
     )
     made = made if isinstance(made, dict) else dict.fromkeys(columns, made)
-    write_scores(path, path.stem, table, columns, made, dict.fromkeys(columns, Effort("a CPU", 2.0)))
+    found = [Column(name, scores, made[name], Effort("a CPU", 2.0)) for name, scores in columns.items()]
+    write_scores(path, path.stem, table, found)
     return path
 
 

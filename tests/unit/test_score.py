@@ -1,6 +1,7 @@
 """Scoring a shard: right columns, from the cache where they are there, over damaged and odd images."""
 
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -145,6 +146,33 @@ def test_a_damaged_cache_entry_is_computed_again(survey, caplog, damage):
     assert computed == N
     assert str(entry) in caplog.text
     assert list(table.scores["a_0"]) == list(whole.scores["a_0"])
+
+
+def test_a_cache_that_is_emptied_meanwhile_costs_time_and_nothing_else(survey):
+    whole, _ = survey(symmetries=8)
+
+    def empties(pixels):
+        shutil.rmtree(survey.folder / "cache", ignore_errors=True)
+        return probability(pixels)
+
+    survey.function[0] = empties
+    table, computed = survey()
+    assert computed == 4 * N
+    assert list(table.scores) == ["a_0", "a_1"]
+    np.testing.assert_allclose(table.scores["a_0"], whole.scores["a_0"], rtol=1e-6)
+
+
+def test_a_shard_that_is_made_anew_while_it_is_scored_is_not_mixed_with_the_old_one(survey):
+    def replaces(pixels):
+        write_shard(survey.folder, images()[::-1].copy())
+        return probability(pixels)
+
+    survey.function[0] = replaces
+    with pytest.raises(ShardError, match=r"shard-0003\.h5: was made anew while it was scored. Run again"):
+        survey()
+    survey.function[0] = probability
+    table, _ = survey()
+    np.testing.assert_allclose(table.scores["a_0"], probability(images()[::-1]), rtol=1e-6)
 
 
 def test_a_damaged_shard_is_named(survey):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lensrank.errors import DamagedFile, ShardError
-from lensrank.scores import Effort, Made, read_scores, write_scores
+from lensrank.scores import Column, Effort, Made, read_scores, write_scores
 from lensrank.shards import ShardTable
 
 MADE = Made("ab" * 32, "openvino", "float32", 1)
@@ -26,8 +26,8 @@ def table(ids, digest="d0"):
 
 
 def write(path, ids, columns, made=MADE, digest="d0"):
-    efforts = dict.fromkeys(columns, Effort("a CPU", 1.5))
-    write_scores(path, path.stem, table(ids, digest), columns, dict.fromkeys(columns, made), efforts)
+    found = [Column(name, scores, made, Effort("a CPU", 1.5)) for name, scores in columns.items()]
+    write_scores(path, path.stem, table(ids, digest), found)
     return path
 
 
@@ -131,5 +131,5 @@ def test_another_format_version_is_refused(tmp_path):
     path = write(tmp_path / "shard-0000.h5", ["7"], {"a_0": [0.1]})
     with h5py.File(path, "a") as file:
         file.attrs["format_version"] = 99
-    with pytest.raises(ShardError, match="format version 99, expected 1"):
+    with pytest.raises(ShardError, match="format version 99, expected 2"):
         read_scores([path])

@@ -20,10 +20,10 @@ from pydantic import Field
 from lensrank import cache as entries
 from lensrank.config.settings import Settings
 from lensrank.engines import Engine, EngineName, Precision, make_engine, prepare
-from lensrank.errors import ConfigError, ModelError
+from lensrank.errors import ConfigError, ModelError, ShardError
 from lensrank.files import file_digest, new_digest, value_digest
 from lensrank.progress import progress
-from lensrank.scores import Effort, Made, write_scores
+from lensrank.scores import Column, Effort, Made, write_scores
 from lensrank.shards import ShardTable, iterate_images, read_table
 from lensrank.steps import STEP_VERSIONS
 
@@ -85,47 +85,89 @@ def score_shard(
     table = read_table(shard)
     if settings.symmetries == 8 and table.shape[0] != table.shape[1]:
         raise ConfigError(f"scoring.symmetries: 8 is for square cutouts; those of {shard} are {table.shape}. Set 1.")
-    made = {model.column: _made(model, engine, settings) for model in models}
     if engine == "keras" and gpus:
         from lensrank.devices import use_device
 
         use_device(gpus, False, threads)
-    columns = _columns(shard, table, models, made, settings, engine, cache, threads)
-    scores = {column: values for column, (values, _) in columns.items()}
-    for column, values in scores.items():
-        _report_missing(shard, column, table, values)
-    efforts = {column: effort for column, (_, effort) in columns.items()}
-    write_scores(output, shard.stem, table, scores, made, efforts)
-
-
-def _columns(
-    shard: Path,
-    table: ShardTable,
-    models: Sequence[TrainedModel],
-    made: Mapping[str, Made],
-    settings: ScoreSettings,
-    engine: EngineName,
-    cache: Path,
-    threads: int | None,
-) -> dict[str, tuple[np.ndarray, Effort]]:
-    """Scores and effort of each column, from the cache or computed now."""
-    keys = {column: _column_key(table, by) for column, by in made.items()}
-    found = {column: _from_cache(cache, key, len(table)) for column, key in keys.items()}
-    columns = {column: finished for column, finished in found.items() if finished is not None}
-    missing = [model for model in models if model.column not in columns]
-    log.info("%s: scored before: %s; now: %s", shard.stem, _names(columns), _names(model.column for model in missing))
+    made = {model: _made(model, engine, settings) for model in models}
+    job = _Job(shard, len(table), (*table.shape, len(table.bands)), _pixels(table), made, settings, cache, threads)
+    digest = table.digest
+    # The rows are let go of, and each column: what is held while the next one is scored does not grow.
+    del table
+    missing = [model for model in models if job.kept(model) is None]
+    before = [model for model in models if model not in missing]
+    log.info("%s: scored before: %s; now: %s", shard.stem, _names(before), _names(missing))
     prepare([model.path for model in missing], engine, cache)
-    shape = (*table.shape, len(table.bands))
     for model in missing:
-        run = make_engine(model.path, shape, engine, settings.precision, settings.batch_size, threads, cache)
-        columns[model.column] = _score_by(run, shard, len(table), settings, model)
-        del run  # before the next one is made: one model at a time
-        _into_cache(cache, keys[model.column], *columns[model.column])
-    return {column: columns[column] for column in made}
+        job.compute(model)
+    table = read_table(shard)
+    if table.digest != digest:
+        raise ShardError(f"{shard}: was made anew while it was scored. Run again.")
+    write_scores(output, shard.stem, table, (job.column(model, table) for model in models))
 
 
-def _names(columns: Iterable[str]) -> str:
-    return ", ".join(columns) or "none"
+@dataclass(frozen=True)
+class _Job:
+    """The columns of one shard, each of which is kept in the cache as soon as it is finished.
+
+    Attributes:
+        shard: its path.
+        n: its images.
+        shape: (height, width, bands) of an image.
+        pixels: digest of all pixels.
+        made: what makes each column.
+        settings: how to score.
+        cache: folder that keeps finished columns and converted networks.
+        threads: of the engine.
+    """
+
+    shard: Path
+    n: int
+    shape: tuple[int, ...]
+    pixels: str
+    made: Mapping[TrainedModel, Made]
+    settings: ScoreSettings
+    cache: Path
+    threads: int | None
+
+    def kept(self, model: TrainedModel) -> tuple[np.ndarray, Effort] | None:
+        """Scores and effort of a column that was finished before, or None."""
+        content = entries.fetch(self.cache, self._key(model))
+        if content is None:
+            return None
+        return np.frombuffer(content, "<f8", self.n), Effort(*json.loads(content[8 * self.n :]))
+
+    def compute(self, model: TrainedModel) -> tuple[np.ndarray, Effort]:
+        """Score the shard by a model, and keep the column: 8 bytes for each score, then the effort as JSON."""
+        settings, engine = self.settings, self.made[model].engine
+        run = make_engine(
+            model.path, self.shape, engine, settings.precision, settings.batch_size, self.threads, self.cache
+        )
+        scores, effort = _score_by(run, self.shard, self.n, settings, model)
+        entries.store(self.cache, self._key(model), scores.astype("<f8").tobytes() + json.dumps(effort).encode())
+        return scores, effort
+
+    def column(self, model: TrainedModel, table: ShardTable) -> Column:
+        """A finished column; computed again if somebody has emptied the cache meanwhile."""
+        scores, effort = self.kept(model) or self.compute(model)
+        _report_missing(self.shard, model.column, table, scores)
+        return Column(model.column, scores, self.made[model], effort)
+
+    def _key(self, model: TrainedModel) -> str:
+        """Key of a column: the pixels in their order and what scores them, so that new positions cost nothing."""
+        made = self.made[model]
+        by = [made.model_digest, made.engine, made.precision, made.symmetries]
+        return value_digest(["score", STEP_VERSIONS["score"], self.pixels, list(self.shape), by])
+
+
+def _pixels(table: ShardTable) -> str:
+    digest = new_digest()
+    digest.update(np.ascontiguousarray(table.pixel_digest).tobytes())
+    return digest.hexdigest()
+
+
+def _names(models: Iterable[TrainedModel]) -> str:
+    return ", ".join(model.column for model in models) or "none"
 
 
 def _made(model: TrainedModel, engine: EngineName, settings: ScoreSettings) -> Made:
@@ -230,27 +272,6 @@ def _counted(items: Iterable[tuple[int, np.ndarray]], advance: Callable[[int], N
     for _, images in items:
         yield images
         advance(len(images))
-
-
-def _column_key(table: ShardTable, column: Made) -> str:
-    """Key of a finished column: the pixels in their order and what scores them, so that new positions cost nothing."""
-    pixels = new_digest()
-    pixels.update(np.ascontiguousarray(table.pixel_digest).tobytes())
-    shape = [*table.shape, len(table.bands)]
-    made = [column.model_digest, column.engine, column.precision, column.symmetries]
-    return value_digest(["score", STEP_VERSIONS["score"], pixels.hexdigest(), shape, made])
-
-
-def _into_cache(cache: Path, key: str, scores: np.ndarray, effort: Effort) -> None:
-    """Keep the scores, 8 bytes each, and after them the effort as JSON."""
-    entries.store(cache, key, scores.astype("<f8").tobytes() + json.dumps(effort).encode())
-
-
-def _from_cache(cache: Path, key: str, n: int) -> tuple[np.ndarray, Effort] | None:
-    content = entries.fetch(cache, key)
-    if content is None:
-        return None
-    return np.frombuffer(content, dtype="<f8", count=n).copy(), Effort(*json.loads(content[8 * n :]))
 
 
 def _report_missing(shard: Path, column: str, table: ShardTable, scores: np.ndarray) -> None:

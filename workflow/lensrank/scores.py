@@ -18,12 +18,13 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
+from lensrank.engines import EngineName
 from lensrank.errors import DamagedFile, ShardError
 from lensrank.files import new_digest
 from lensrank.hdf5 import new_file
 from lensrank.shards import COLUMNS, ShardTable, opened, write_column
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Made:
 
     model_digest: str
     """Of the model's file."""
-    engine: str
+    engine: EngineName
     precision: str
     symmetries: int
 
@@ -42,6 +43,15 @@ class Effort(NamedTuple):
 
     device: str
     seconds: float
+
+
+class Column(NamedTuple):
+    """Scores of one trained network: (n,) probabilities, what made them, and what they took."""
+
+    name: str
+    scores: np.ndarray
+    made: Made
+    effort: Effort
 
 
 @dataclass(frozen=True)
@@ -76,33 +86,27 @@ class ScoreTable:
         return len(self.id)
 
 
-def write_scores(
-    path: str | Path,
-    shard: str,
-    table: ShardTable,
-    scores: Mapping[str, np.ndarray],
-    made: Mapping[str, Made],
-    efforts: Mapping[str, Effort],
-) -> None:
+def write_scores(path: str | Path, shard: str, table: ShardTable, columns: Iterable[Column]) -> None:
     """Write a score file, whole or not at all.
 
     Args:
         path: the file to make.
         shard: the shard's name, such as "shard-0003".
         table: the shard's rows.
-        scores: (n,) probabilities by column, in the order in which they are to be read.
-        made: what made each column.
-        efforts: what each column took.
+        columns: in the order in which they are to be read; taken one at a time.
     """
     with new_file(path) as file:
         for name in COLUMNS:
             write_column(file, name, getattr(table, name))
-        group = file.create_group("scores", track_order=True)
-        for name, values in scores.items():
-            write_column(group, name, np.asarray(values, dtype="<f8"))
-            group[name].attrs.update({**asdict(made[name]), **efforts[name]._asdict()})
+        group, digests = file.create_group("scores", track_order=True), []
+        for name, scores, made, effort in columns:
+            values = np.asarray(scores, dtype="<f8")
+            write_column(group, name, values)
+            group[name].attrs.update({**asdict(made), **effort._asdict()})
+            digests.append(_column_digest(name, values, made, effort))
+        rows = {name: getattr(table, name) for name in COLUMNS}
         file.attrs.update(format_version=FORMAT_VERSION, shard=shard, shard_digest=table.digest)
-        file.attrs["digest"] = _digest(_contents(file))
+        file.attrs["digest"] = _digest(shard, table.digest, rows, digests)
 
 
 def read_scores(paths: Sequence[str | Path], columns: Sequence[str] | None = None) -> ScoreTable:
@@ -143,10 +147,14 @@ def read_scores(paths: Sequence[str | Path], columns: Sequence[str] | None = Non
 
 def _read(path: Path) -> dict[str, Any]:
     with opened(path, FORMAT_VERSION) as file:
-        contents = _contents(file)
-        if _digest(contents) != file.attrs["digest"]:
+        found = _contents(file)
+        digests = [
+            _column_digest(name, values, found["made"][name], found["efforts"][name])
+            for name, values in found["scores"].items()
+        ]
+        if _digest(found["shard"], found["shard_digest"], found, digests) != file.attrs["digest"]:
             raise DamagedFile(path, "its content does not have the digest that was written with it")
-    return contents
+    return found
 
 
 def _contents(file: h5py.File) -> dict[str, Any]:
@@ -166,13 +174,20 @@ def _attributes(dataset: h5py.Dataset, names: Sequence[str]) -> dict[str, Any]:
     return {name: value.item() if isinstance(value, np.generic) else value for name, value in values.items()}
 
 
-def _digest(contents: Mapping[str, Any]) -> str:
+def _digest(shard: str, shard_digest: str, rows: Mapping[str, np.ndarray], columns: Sequence[str]) -> str:
+    """Digest of a file, from those of its columns of scores."""
     digest = new_digest()
-    columns = [(name, asdict(made), tuple(contents["efforts"][name])) for name, made in contents["made"].items()]
-    digest.update(repr((FORMAT_VERSION, contents["shard"], contents["shard_digest"], columns)).encode())
-    digest.update("\0".join(contents["id"]).encode())
-    for values in (*(contents[name] for name in COLUMNS[1:]), *contents["scores"].values()):
-        digest.update(np.ascontiguousarray(values).tobytes())
+    digest.update(repr((FORMAT_VERSION, shard, shard_digest, list(columns))).encode())
+    digest.update("\0".join(rows["id"]).encode())
+    for name in COLUMNS[1:]:
+        digest.update(np.ascontiguousarray(rows[name]).tobytes())
+    return digest.hexdigest()
+
+
+def _column_digest(name: str, values: np.ndarray, made: Made, effort: Effort) -> str:
+    digest = new_digest()
+    digest.update(repr((name, asdict(made), tuple(effort))).encode())
+    digest.update(np.ascontiguousarray(values).tobytes())
     return digest.hexdigest()
 
 

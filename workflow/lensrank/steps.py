@@ -13,7 +13,7 @@ STEP_VERSIONS = {
     "split": 1,
     "train": 3,
     "evaluate": 3,
-    "score": 1,
+    "score": 2,
     "rank": 1,
     "figures": 3,
     "summary": 2,
