@@ -54,7 +54,7 @@ class Sizes:
     few: int = 10000
     many: int = 100000
     job: int = 256
-    epoch: tuple[int, int] = (768, 1800)
+    epoch: tuple[int, int] = (512, 1500)
     step: tuple[int, int] = (256, 600)
     training: int = 20000
     fit: int = 1024
