@@ -23,7 +23,7 @@ import ingest
 import scoring
 import training
 import whole
-from data import PROJECT, Data
+from data import NETWORKS, PROJECT, Data
 from method import Row, machine
 
 import report
@@ -41,7 +41,7 @@ class Sizes:
         epoch, step: row 11; row 12, by network.
         training: row 14.
         fit, epochs: images and epochs of the networks that scoring is measured with.
-        run, flat: row 15; row 16.
+        run, flat, network: row 15; row 16; the network of both.
         repetitions: rounds.
     """
 
@@ -61,10 +61,13 @@ class Sizes:
     epochs: int = 3
     run: int = 100000
     flat: tuple[int, ...] = (10000, 100000)
+    network: str = "efficientnetb0"
     repetitions: int = 5
 
 
-QUICK = Sizes(60, 128, 128, 64, (64, 64), 128, 128, 640, 32, (32, 60), (32, 60), 300, 64, 1, 200, (100, 200), 2)
+QUICK = Sizes(
+    60, 128, 128, 64, (64, 64), 128, 128, 640, 32, (32, 60), (32, 60), 300, 64, 1, 200, (100, 200), repetitions=2
+)
 BEFOREHAND = ("15", "16")
 """Rows that take an hour and more: measured when they are asked for."""
 
@@ -74,18 +77,16 @@ TIMED: tuple[Group, ...] = (
     (("6", "7"), lambda data, of: scoring.rows_catalogue(data, of.catalogue, of.repetitions)),
     (
         ("8", "17"),
-        lambda data, of: scoring.rows_runtime(
-            data, dict(zip(scoring.NETWORKS, of.runtime, strict=True)), of.repetitions
-        ),
+        lambda data, of: scoring.rows_runtime(data, dict(zip(NETWORKS, of.runtime, strict=True)), of.repetitions),
     ),
     (
         ("11", "12"),
         lambda data, of: training.rows_speed(
-            data, *(dict(zip(scoring.NETWORKS, n, strict=True)) for n in (of.epoch, of.step)), of.repetitions
+            data, *(dict(zip(NETWORKS, n, strict=True)) for n in (of.epoch, of.step)), of.repetitions
         ),
     ),
-    (("15",), lambda data, of: whole.rows_run(data, of.run)),
-    (("16",), lambda data, of: whole.rows_flat(data, of.flat)),
+    (("15",), lambda data, of: whole.rows_run(data, of.run, of.network)),
+    (("16",), lambda data, of: whole.rows_flat(data, of.flat, of.network)),
 )
 UNTIMED: tuple[Group, ...] = (
     (("14",), lambda data, of: training.rows_memory(data, of.training)),
@@ -127,12 +128,13 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", choices=sorted(known, key=int), help="rows to measure; all but 15 and 16")
     parser.add_argument("--quick", action="store_true", help="few images: shows that a row works, and nothing else")
     parser.add_argument("--images", type=int, help="of row 15, and the most of row 16")
+    parser.add_argument("--network", choices=NETWORKS, default=NETWORKS[0], help="of rows 15 and 16")
     parser.add_argument("--models", type=Path, help="folder of trained efficientnetb0.keras and lastro.keras")
     parser.add_argument("--scratch", type=Path, help="folder for images and shards, kept; else a temporary one")
     parser.add_argument("--output", type=Path, help="path without suffix; docs/results/bench-<date> of all rows")
     args = parser.parse_args()
     wanted = set(args.rows or (known if args.quick else [number for number in known if number not in BEFOREHAND]))
-    sizes = QUICK if args.quick else Sizes()
+    sizes = replace(QUICK if args.quick else Sizes(), network=args.network)
     if args.images:
         flat = tuple(n for n in (10000, 100000, 1000000) if n < args.images)
         sizes = replace(sizes, run=args.images, flat=(*flat, args.images))
