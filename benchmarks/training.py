@@ -204,13 +204,11 @@ def task_memory(settings: dict[str, Any]) -> Callable[[], dict[str, int]]:
         part, trainer = loaded[TRAIN], _trainer(settings)
         few = slice(0, settings["steps"] * settings["batch"])
         first = Part(part.images[few], part.labels[few], part.ids[few], part.place[few])
-        best, state = trainer.weights(), None
+        best = trainer.weights()
         for epoch in (1, 2):
             trainer.train_epoch(first, epoch)
             trainer.logits(loaded[HOLDOUT].images)
-            # Held through the next epoch, beside the weights of the best one.
-            state = resume.State([], trainer.weights(), trainer.optimizer_state(), best)
-            resume.save(folder, state, "benchmark")
+            resume.save(folder, resume.State([], trainer.weights(), trainer.optimizer_state(), best), "benchmark")
         return {"peak": peak_memory()}
 
     return run

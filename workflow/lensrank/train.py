@@ -73,7 +73,7 @@ def train(
     weights = trainer.network.count_params()
     what = f"network {settings.network}, {weights:,} weights, {record['precision']}"
     log.info("train %s seed %d: %s on %s with %s", settings.name, seed, what, device, record["backend"])
-    state = _epochs(trainer, parts[TRAIN], parts[selection], Path(output), resume_folder, identity)
+    history, best = _epochs(trainer, parts[TRAIN], parts[selection], Path(output), resume_folder, identity)
     record |= {
         "shards": trainingset.digests(shards),
         "device": device,
@@ -82,7 +82,7 @@ def train(
         "weights": weights,
         "normalisation": {"mean": list(normalisation.mean), "std": list(normalisation.std)},
     }
-    _write(Path(output), trainer.whole_model(state.best), state.history, parts[HOLDOUT], record, began)
+    _write(Path(output), trainer.whole_model(best), history, parts[HOLDOUT], record, began)
 
 
 def _origins(settings: TrainSettings, seed: int, digest: Path, parts: Mapping[str, Part]) -> dict[str, Any]:
@@ -100,23 +100,15 @@ def _origins(settings: TrainSettings, seed: int, digest: Path, parts: Mapping[st
 
 def _epochs(
     trainer: Trainer, part: Part, chooser: Part, output: Path, resume_folder: str | Path | None, identity: str
-) -> resume.State:
+) -> tuple[list[Epoch], list[np.ndarray]]:
+    """Train; gives all epochs and the weights of the best."""
     model = trainer.settings.model
-    state = None if resume_folder is None else resume.load(resume_folder, identity)
-    if state is None:
-        state = resume.State([], trainer.weights(), trainer.optimizer_state(), [])
-    else:
-        log.info("resumed after epoch %d of %d", len(state.history), model.epochs)
-        trainer.restore(state)
-    board = TensorBoardLog(output / "tensorboard", state.history)
-    while not is_over(state.history, model.epochs, model.patience):
-        row = _epoch(trainer, part, chooser, len(state.history) + 1)
-        state.history.append(row)
-        state.weights, state.optimizer = trainer.weights(), trainer.optimizer_state()
-        if best_epoch(state.history, model.best) == row.epoch:
-            state.best = state.weights
-        if resume_folder is not None:
-            resume.save(resume_folder, state, identity)
+    history, best = _resumed(trainer, resume_folder, identity)
+    board = TensorBoardLog(output / "tensorboard", history)
+    while not is_over(history, model.epochs, model.patience):
+        row = _epoch(trainer, part, chooser, len(history) + 1)
+        history.append(row)
+        best = _keep(trainer, history, best, resume_folder, identity)
         board.add(row)
         log.info(
             "epoch %d of %d: loss %.4f, AUROC %.4f, validation loss %.4f, AUROC %.4f, %.1f s, %.0f images/s",
@@ -124,7 +116,33 @@ def _epochs(
             *(row.seconds, row.images_per_second),
         )
     board.close()
-    return state
+    return history, best
+
+
+def _resumed(trainer: Trainer, resume_folder: str | Path | None, identity: str) -> tuple[list[Epoch], list[np.ndarray]]:
+    """Go on where this training was interrupted, if it was; gives the epochs so far and the weights of the best."""
+    state = None if resume_folder is None else resume.load(resume_folder, identity)
+    if state is None:
+        return [], []
+    log.info("resumed after epoch %d of %d", len(state.history), trainer.settings.model.epochs)
+    trainer.restore(state)
+    return state.history, state.best
+
+
+def _keep(
+    trainer: Trainer,
+    history: list[Epoch],
+    best: list[np.ndarray],
+    resume_folder: str | Path | None,
+    identity: str,
+) -> list[np.ndarray]:
+    """Keep the state after an epoch, on disk only; gives the weights of the best epoch so far."""
+    weights = trainer.weights()
+    if best_epoch(history, trainer.settings.model.best) == history[-1].epoch:
+        best = weights
+    if resume_folder is not None:
+        resume.save(resume_folder, resume.State(history, weights, trainer.optimizer_state(), best), identity)
+    return best
 
 
 def _epoch(trainer: Trainer, part: Part, chooser: Part, number: int) -> Epoch:
