@@ -109,9 +109,10 @@ class Data:
         }
 
     def _blocks(self, n: int) -> Iterator[tuple[int, np.ndarray]]:
+        pixels = self._pixels()
         for start in range(0, n, CHUNK_IMAGES):
             rows = range(start, min(n, start + CHUNK_IMAGES))
-            yield start, np.stack([self._pixels()[row % self.base] * _factor(row) for row in rows]).reshape(-1, *SHAPE)
+            yield start, np.stack([pixels[row % self.base] * _factor(row) for row in rows]).reshape(-1, *SHAPE)
 
     def _pixels(self) -> np.ndarray:
         path = self.scratch / f"simulated-{self.base}.npy"
