@@ -103,6 +103,19 @@ def test_a_score_does_not_depend_on_how_images_are_batched(name, model, pixels, 
     assert engine.stream([]) == []
 
 
+@pytest.mark.parametrize("name", ["keras", pytest.param("openvino", marks=tensorflow_only)])
+def test_a_block_that_cannot_be_read_ends_a_stream_and_not_the_engine(name, model, pixels, cache):
+    def blocks():
+        yield pixels
+        yield np.concatenate([pixels] * 20)
+        raise OSError("gone")
+
+    engine = make_engine(model, SHAPE, name, "float32", 16, 2, cache)
+    with pytest.raises(OSError, match="gone"):
+        engine.stream(blocks())
+    assert np.array_equal(engine(pixels), engine(pixels))
+
+
 @tensorflow_only
 def test_a_converted_network_is_kept_and_remade_when_damaged(model, pixels, cache, monkeypatch, caplog):
     scores = make_engine(model, SHAPE, "openvino", "float32", 128, 2, cache)(pixels)

@@ -78,9 +78,11 @@ class OpenvinoEngine(Engine):
 
     def stream(self, blocks: Iterable[np.ndarray]) -> list[np.ndarray]:
         """Score blocks of (m, height, width, band) float32; gives (m,) float32 for each."""
-        scores = [self._start(np.ascontiguousarray(pixels, dtype=np.float32)) for pixels in blocks]
-        self._queue.wait_all()
-        return scores
+        try:
+            return [self._start(np.ascontiguousarray(pixels, dtype=np.float32)) for pixels in blocks]
+        finally:
+            # Also where a block cannot be read: what is under way has to end before its arrays do.
+            self._queue.wait_all()
 
     def _start(self, pixels: np.ndarray) -> np.ndarray:
         """Begin to score a block; gives the array that its scores will be in."""
