@@ -45,19 +45,19 @@ class Sizes:
         repetitions: rounds.
     """
 
-    base: int = 1000
+    base: int = 640
     ingest: int = 3000
     archive: int = 3000
     catalogue: int = 768
-    runtime: tuple[int, int] = (768, 3072)
+    runtime: tuple[int, int] = (768, 2048)
     agreement: int = 10000
     few: int = 10000
     many: int = 100000
-    job: int = 256
-    epoch: tuple[int, int] = (384, 1500)
+    job: int = 128
+    epoch: tuple[int, int] = (768, 1050)
     step: tuple[int, int] = (128, 300)
     training: int = 20000
-    fit: int = 768
+    fit: int = 640
     epochs: int = 3
     run: int = 100000
     flat: tuple[int, ...] = (10000, 100000)
@@ -93,7 +93,7 @@ UNTIMED: tuple[Group, ...] = (
     (("13",), lambda data, of: scoring.rows_memory(data, of.few, of.many, of.job)),
     (("9", "10"), lambda data, of: scoring.rows_agreement(data, of.agreement)),
 )
-"""Scores and memory do not depend on what else the machine does: two of them are measured at once."""
+"""Scores and memory do not depend on what else the machine does: these are measured at once."""
 WITH_NETWORKS = {"6", "7", "8", "9", "10", "13", "15", "16", "17"}
 
 
@@ -117,7 +117,7 @@ def measure(data: Data, sizes: Sizes, wanted: set[str]) -> list[Row]:
         # Before two need the same one at once.
         for n in {sizes.agreement, sizes.few, sizes.many, sizes.job, sizes.training}:
             data.shard(n)
-        with ThreadPoolExecutor(2) as threads:
+        with ThreadPoolExecutor(len(untimed)) as threads:
             parts += threads.map(rows_of, untimed)
     return sorted((row for rows in parts for row in rows), key=lambda row: int(row.number))
 
