@@ -52,7 +52,7 @@ class EpochBatches(keras.utils.PyDataset):
     def __init__(self, part: Part, batches: Sequence[np.ndarray]) -> None:
         # With two threads Keras sets tf.data's tuning aside. The tuning's thread sleeps twice as long each time, up to
         # a minute (TensorFlow 2.21), and the end of an epoch would wait for it: half of a short epoch's time.
-        super().__init__(workers=2, max_queue_size=4)
+        super().__init__(workers=2, max_queue_size=2)
         self.part = part
         self.batches = batches
 
