@@ -39,7 +39,7 @@ def markdown(rows: Sequence[Row], machine: Mapping[str, str], command: str, repe
 
     {command}
 
-Each ratio is the median of {repetitions} rounds in which ours and the other took turns, with the least and the
+Each ratio is the median of {repetitions} rounds or more in which ours and the other took turns, with the least and the
 greatest in brackets; what was asked once has no brackets. Rows in bold may not fail. Files are in the page cache.
 
 {about}

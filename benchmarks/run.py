@@ -42,14 +42,14 @@ class Sizes:
         training: row 14.
         fit, epochs: images and epochs of the networks that scoring is measured with.
         run, flat, network: row 15; row 16; the network of both.
-        repetitions: rounds.
+        repetitions: rounds; more where a round is short, as noise then weighs more.
     """
 
     base: int = 640
     ingest: int = 3000
     archive: int = 3000
     catalogue: int = 768
-    runtime: tuple[int, int] = (768, 2048)
+    runtime: tuple[int, int] = (512, 2048)
     agreement: int = 10000
     few: int = 10000
     many: int = 100000
@@ -73,11 +73,11 @@ BEFOREHAND = ("15", "16")
 
 Group = tuple[tuple[str, ...], Callable[[Data, Sizes], list[Row]]]
 TIMED: tuple[Group, ...] = (
-    (("1", "2", "3", "4", "5"), lambda data, of: ingest.rows(data, of.ingest, of.archive, of.repetitions)),
+    (("1", "2", "3", "4", "5"), lambda data, of: ingest.rows(data, of.ingest, of.archive, 2 * of.repetitions)),
     (("6", "7"), lambda data, of: scoring.rows_catalogue(data, of.catalogue, of.repetitions)),
     (
         ("8", "17"),
-        lambda data, of: scoring.rows_runtime(data, dict(zip(NETWORKS, of.runtime, strict=True)), of.repetitions),
+        lambda data, of: scoring.rows_runtime(data, dict(zip(NETWORKS, of.runtime, strict=True)), 2 * of.repetitions),
     ),
     (
         ("11", "12"),

@@ -178,12 +178,12 @@ def iterate_images(path: str | Path, size: int = READ_BYTES) -> Iterator[tuple[i
         ShardError: the file is no shard of this format, or (`DamagedFile`) not what was written.
     """
     with opened(path, FORMAT_VERSION) as file:
-        dataset, digests = file["image"], file["pixel_digest"][:]
+        dataset, digests = file["image"], file["pixel_digest"][:].tolist()
         rows = CHUNK_IMAGES * max(1, size // (CHUNK_IMAGES * 4 * math.prod(dataset.shape[1:])))
         for start in range(0, len(dataset), rows):
             images = dataset[start : start + rows]
             for row, image in enumerate(images, start):
-                if pixel_digest(image) != digests[row]:
+                if xxh3_64_intdigest(image.data) != digests[row]:
                     raise DamagedFile(path, f"the pixels of row {row} are not those that were written")
             yield start, images
 
