@@ -54,7 +54,7 @@ class Sizes:
     few: int = 10000
     many: int = 100000
     job: int = 128
-    epoch: tuple[int, int] = (768, 1050)
+    epoch: tuple[int, int] = (640, 1200)
     step: tuple[int, int] = (128, 300)
     training: int = 20000
     fit: int = 640
@@ -66,7 +66,7 @@ class Sizes:
 
 
 QUICK = Sizes(
-    60, 128, 128, 64, (64, 64), 128, 128, 640, 32, (32, 60), (32, 60), 300, 64, 1, 200, (100, 200), repetitions=2
+    60, 128, 128, 64, (64, 64), 128, 128, 640, 32, (130, 90), (32, 60), 300, 64, 1, 200, (100, 200), repetitions=2
 )
 BEFOREHAND = ("15", "16")
 """Rows that take an hour and more: measured when they are asked for."""
