@@ -49,7 +49,7 @@ class Sizes:
     ingest: int = 3000
     archive: int = 3000
     catalogue: int = 768
-    runtime: tuple[int, int] = (512, 2048)
+    runtime: tuple[int, int] = (512, 4096)
     agreement: int = 10000
     few: int = 10000
     many: int = 100000
@@ -77,7 +77,7 @@ TIMED: tuple[Group, ...] = (
     (("6", "7"), lambda data, of: scoring.rows_catalogue(data, of.catalogue, of.repetitions)),
     (
         ("8", "17"),
-        lambda data, of: scoring.rows_runtime(data, dict(zip(NETWORKS, of.runtime, strict=True)), 2 * of.repetitions),
+        lambda data, of: scoring.rows_runtime(data, dict(zip(NETWORKS, of.runtime, strict=True)), 2 + of.repetitions),
     ),
     (
         ("11", "12"),
