@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.ticker import LogLocator, NullFormatter
 from method import Row
 
 from lensrank.figures.style import BLUE, GREY, VERMILLION, drawing
@@ -92,8 +93,10 @@ def _draw(rows: Sequence[Row], machine: Mapping[str, str], output: Path) -> None
             axes.plot(over[1:], [place, place], color=colour, lw=2)
             axes.plot(over[0], place, "o", color=colour, ms=5)
         names = [f"{row.number}  {row.what}" for row in reversed(rows)]
-        axes.set_yticks(range(len(rows)), [name[:52] for name in names], fontsize=7)
+        axes.set_yticks(range(len(rows)), [name[:64] for name in names], fontsize=6)
         axes.axvline(1, color=GREY)
         axes.set(xscale="log", xlabel="ratio over goal (inverse where less is better)")
-        # The figures' style takes no text for mathematics, as the usual labels of powers are.
+        # The figures' style takes no text for mathematics, as the usual labels of powers are, of minor ticks too.
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
