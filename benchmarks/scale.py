@@ -171,7 +171,7 @@ def page(costs: Mapping[str, float], command: str, sources: Sequence[Path]) -> s
 
 Written by `{command}`
 from {named}; all hours are those of one core of that machine, and
-grow with the images (row 16 of the benchmark).
+taken to grow with the images; row 16 of the benchmark says how far that holds.
 
 ## CPU-hours
 

@@ -65,7 +65,7 @@ class Header:
             self._add_long_keywords(upper)
 
     def _add_long_keywords(self, upper: str) -> None:
-        for at in reversed(range(0, len(upper), CARD)):
+        for at in range(0, len(upper), CARD):
             if upper.startswith("HIERARCH ", at) and not upper.startswith("= ", at + 8):
                 keyword = upper[at + 9 : at + CARD].partition("=")[0].strip().ljust(8)
                 self._cards[keyword] = min(at, self._cards.get(keyword, at))

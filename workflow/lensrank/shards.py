@@ -30,6 +30,7 @@ from lensrank.files import new_digest
 from lensrank.hdf5 import new_file
 
 FORMAT_VERSION = 2
+PIXEL = np.dtype("<f4")
 CHUNK_IMAGES = 64
 READ_BYTES = 6 << 20
 """Read at a time, 128 single-band images of the challenge. Memory for 200 is taken anew from the system each time, and
@@ -71,7 +72,7 @@ def pixel_digest(image: np.ndarray) -> int:
     It costs as much as a copy of the pixels, a fifth of `files.new_digest` or of HDF5's checksum: whatever is read of
     the pixels is checked by it.
     """
-    return xxh3_64_intdigest(np.ascontiguousarray(image, dtype="<f4").data)
+    return xxh3_64_intdigest(np.ascontiguousarray(image, PIXEL).data)
 
 
 class ShardWriter:
@@ -104,7 +105,7 @@ class ShardWriter:
                 shape=(0, height, width, len(self.bands)),
                 maxshape=(None, height, width, len(self.bands)),
                 chunks=(CHUNK_IMAGES, height, width, len(self.bands)),
-                dtype="<f4",
+                dtype=PIXEL,
             )
             self._open = stack.pop_all()
         return self
@@ -183,7 +184,7 @@ def iterate_images(path: str | Path, size: int = READ_BYTES) -> Iterator[tuple[i
         for start in range(0, len(dataset), rows):
             images = dataset[start : start + rows]
             for row, image in enumerate(images, start):
-                if xxh3_64_intdigest(image.data) != digests[row]:
+                if pixel_digest(image) != digests[row]:
                     raise DamagedFile(path, f"the pixels of row {row} are not those that were written")
             yield start, images
 

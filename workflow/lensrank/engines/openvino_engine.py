@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -101,7 +101,7 @@ def _take(request: Any, begun: tuple[np.ndarray, np.ndarray]) -> None:
 
 def import_openvino() -> Any:
     """Import OpenVINO without its telemetry, which reports each import to a server and waits for the network."""
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    cast(dict[str, Any], sys.modules).setdefault("openvino_telemetry", None)
     import openvino
 
     return openvino
