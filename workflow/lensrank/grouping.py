@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from typing import cast
 
 from lensrank.contents import DataFile
 from lensrank.fits import LARGEST, Rejected
@@ -82,7 +83,8 @@ class Grouping:
     def _files(self, id: str, band: str | None) -> list[DataFile]:
         """An image's files of one band, in the order of their paths."""
         image = self._images[id]
-        return sorted(file for of, file in zip(image[::2], image[1::2], strict=True) if of == band)  # type: ignore[misc]
+        files = cast(list[DataFile], image[1::2])
+        return sorted(file for of, file in zip(image[::2], files, strict=True) if of == band)
 
     def _judge(self, id: str, content: Callable[[DataFile], str]) -> list[Reject]:
         """One reject for each file of an image that is no good; none for one that is."""
