@@ -15,6 +15,6 @@ STEP_VERSIONS = {
     "evaluate": 3,
     "score": 2,
     "rank": 1,
-    "figures": 3,
+    "figures": 4,
     "summary": 2,
 }

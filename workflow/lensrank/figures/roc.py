@@ -37,8 +37,8 @@ def draw_roc(scored: Sequence[Scored], data: str, output: Path) -> None:
         axes.text(0.27, 0.24, "random ranking", color=GREY, fontsize=12)
         handles, labels = axes.get_legend_handles_labels()
         axes.legend(handles[::-1], labels[::-1], loc="lower right", borderaxespad=0.6)
-        axes.add_patch(Rectangle((0.42, 0.335), 0.58, 0.47, facecolor="white", zorder=3))
-        inset = axes.inset_axes((0.5, 0.415, 0.48, 0.33), zorder=4)
+        axes.add_patch(Rectangle((0.48, 0.335), 0.52, 0.4, facecolor="white", zorder=3))
+        inset = axes.inset_axes((0.56, 0.415, 0.42, 0.26), zorder=4)
         _curves(inset, scored, kept)
         _low_rates(inset, first.n_nonlens)
 
