@@ -69,7 +69,7 @@ QUICK = Sizes(
     60, 128, 128, 64, (64, 64), 128, 128, 640, 32, (130, 90), (32, 60), 300, 64, 1, 200, (100, 200), repetitions=2
 )
 BEFOREHAND = ("15", "16")
-"""Rows that take an hour and more: measured when they are asked for."""
+"""Rows that take many minutes, with 10⁶ images an hour: measured when they are asked for."""
 
 Group = tuple[tuple[str, ...], Callable[[Data, Sizes], list[Row]]]
 TIMED: tuple[Group, ...] = (

@@ -123,8 +123,7 @@ def _part(images: np.ndarray, labels: list[int]) -> Any:
 def task_epoch(settings: dict[str, Any]) -> Callable[[], float]:
     """An epoch of `EPOCH` images as `train` goes through it, its state written to disk; from two that are shorter.
 
-    What the one takes more than the other is what its images take; the rest, such as memory that the first step of each
-    epoch takes from the system anew, an epoch takes once.
+    What the one takes more than the other is what its images take; the rest, such as the state, an epoch takes once.
     """
     from lensrank import resume
 
