@@ -164,12 +164,15 @@ def task_fit(settings: dict[str, Any]) -> Callable[[], dict[str, float]]:
 
 
 def task_step(settings: dict[str, Any]) -> Callable[[], None]:
-    """TensorFlow's training step alone, on one batch, as many times as an epoch has steps."""
+    """TensorFlow's training step alone, on one batch, as many times as an epoch has steps; it keeps memory as ours."""
     import keras
     import tensorflow as tf
 
     from lensrank.config.settings import Model
+    from lensrank.memory import keep_freed_memory
     from lensrank.models import build_network
+
+    keep_freed_memory()
 
     network = build_network(settings["network"], Model.model_validate(settings["model"]), CUTOUT.shape, 1)
     optimizer = keras.optimizers.Adam(1e-3)
