@@ -1,6 +1,6 @@
 """Measure ratios: ours beside what people use and beside the limit, in turns on this machine.
 
-    python benchmarks/run.py                     what `make bench` does: all rows but 15 and 16, 15 to 20 minutes
+    python benchmarks/run.py                     what `make bench` does: all rows but 15 and 16, 15 to 25 minutes
     python benchmarks/run.py --rows 1 2 8        some rows, written down only with --output
     python benchmarks/run.py --rows 15 --images 100000
     python benchmarks/run.py --quick             every row on few images, to see that it works
