@@ -20,6 +20,8 @@ from pathlib import Path
 from data import NETWORKS, Data
 from method import HERE, machine
 
+from lensrank.cli import TENSORFLOW
+
 MARK = "benchmark: a step"
 
 
@@ -63,7 +65,7 @@ def main() -> None:
         settings = Data(Path(scratch), 60).training(args.network, args.batch) | {"batch": args.batch, "steps": 1}
         done = subprocess.run(
             [sys.executable, HERE / "profile_step.py", "--step", json.dumps(settings)],
-            env=os.environ | {"ONEDNN_VERBOSE": "1", "TF_CPP_MIN_LOG_LEVEL": "3"},
+            env=os.environ | TENSORFLOW | {"ONEDNN_VERBOSE": "1"},
             stdout=subprocess.PIPE,
             text=True,
             check=True,

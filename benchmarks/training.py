@@ -11,6 +11,8 @@ import numpy as np
 from data import BAND, CUTOUT, NETWORKS, SHAPE, Data
 from method import Goal, Program, Row, in_turns, once, peak_memory, rate, ratios
 
+from lensrank.cli import TENSORFLOW
+
 TORCH = "LENSRANK_BENCH_TORCH_PYTHON"
 NO_TORCH = f"no PyTorch: {TORCH} names a Python that has torch and numpy"
 VALIDATION_SHARE = 9
@@ -19,8 +21,6 @@ EPOCH = 18000
 """Training images of the report: those of an epoch. Its steps are measured on fewer of them."""
 MEMORY_GOAL = 0.3 * 2**30
 """Bytes above the array and the bare step."""
-ENVIRONMENT = {"TF_ENABLE_ONEDNN_OPTS": "1"}
-"""As `scripts/train.py` sets it."""
 NORMALISATION = (4.337e-13, 5.504e-12)
 
 
@@ -30,7 +30,7 @@ def make_networks(data: Data, n: int, epochs: int) -> None:
         if not data.network(network).exists():
             settings = data.training(network, n, epochs=epochs)
             settings["model"] |= {"batch_size": min(16, settings["model"]["batch_size"])}
-            found = once(Program("training.fit", settings, environment=ENVIRONMENT))
+            found = once(Program("training.fit", settings, environment=TENSORFLOW))
             print(
                 f"{network}: trained on {n:,} images, {epochs} epochs, AUROC on them {found['auroc']:.4f}", flush=True
             )
@@ -50,7 +50,7 @@ def _epoch_row(data: Data, network: str, n: int, repetitions: int) -> Row:
     settings["few"] = settings["batch"] * max(1, settings["steps"] // 5)
     # Two at a time: three EfficientNetB0 in training would fill the memory of a small machine.
     tasks = {"ours": "training.epoch", "bare": "training.step"}
-    programs = {name: Program(task, settings, environment=ENVIRONMENT) for name, task in tasks.items()}
+    programs = {name: Program(task, settings, environment=TENSORFLOW) for name, task in tasks.items()}
     seconds = in_turns(programs, repetitions)
     bare = [each * EPOCH / (settings["batch"] * settings["steps"]) for each in seconds["bare"]]
     row = Row("11", f"train {network}: an epoch, augmented, with validation", "the bare step on one batch", _EPOCH)
@@ -67,7 +67,7 @@ def _step_row(data: Data, network: str, n: int, repetitions: int) -> Row:
     )
     if torch := os.environ.get(TORCH):
         peer = Program("torchpeer.train", {**settings, "compiled": False}, python=torch)
-        bare = Program("training.step", settings, environment=ENVIRONMENT)
+        bare = Program("training.step", settings, environment=TENSORFLOW)
         seconds = in_turns({"torch": peer, "bare": bare}, repetitions)
         done = settings["batch"] * settings["steps"]
         row.ours, row.theirs = rate(done, seconds["bare"]), rate(done, seconds["torch"])
@@ -93,8 +93,8 @@ def rows_memory(data: Data, n: int) -> list[Row]:
     for network in NETWORKS:
         settings = data.training(network, n, shard=data.shard(n))
         settings |= {"batch": min(settings["model"]["batch_size"], n // 2), "steps": 2}
-        bare = once(Program("training.step", settings, environment=ENVIRONMENT))["peak"]
-        ours = once(Program("training.memory", settings, environment=ENVIRONMENT))["peak"]
+        bare = once(Program("training.step", settings, environment=TENSORFLOW))["peak"]
+        ours = once(Program("training.memory", settings, environment=TENSORFLOW))["peak"]
         array = 4 * n * int(np.prod(SHAPE))
         row = Row("14", f"peak memory of training {network} on {n:,} images", "array and bare step, + 0.3 GiB", _MEMORY)
         row.ours, row.theirs = f"{ours / 2**30:.2f} GiB", f"{array / 2**30:.2f} + {bare / 2**30:.2f} GiB"
@@ -177,7 +177,6 @@ def task_step(settings: dict[str, Any]) -> Callable[[], None]:
     from lensrank.models import build_network
 
     keep_freed_memory()
-
     network = build_network(settings["network"], Model.model_validate(settings["model"]), CUTOUT.shape, 1)
     optimizer = keras.optimizers.Adam(1e-3)
     optimizer.build(network.trainable_variables)

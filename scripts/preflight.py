@@ -1,9 +1,8 @@
 """Try a machine in a minute: see the GPU, train a step on it, score on it, and compare with the CPU."""
 
 import argparse
-import os
 
-from lensrank.cli import run
+from lensrank.cli import run, set_up_tensorflow
 from lensrank.preflight import preflight
 
 
@@ -13,7 +12,7 @@ def main() -> None:
     parser.add_argument("--network", default="efficientnetb0", help="network to train for a step")
     parser.add_argument("--threads", type=int, help="CPU threads; all where left out")
     arguments = parser.parse_args()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow reads it when it is imported
+    set_up_tensorflow()
     for line in preflight(arguments.gpus, arguments.network, arguments.threads):
         print(line, flush=True)
 

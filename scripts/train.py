@@ -1,10 +1,9 @@
 """Train one network from one random seed."""
 
 import argparse
-import os
 from pathlib import Path
 
-from lensrank.cli import run
+from lensrank.cli import run, set_up_tensorflow
 
 
 def main() -> None:
@@ -19,9 +18,7 @@ def main() -> None:
     parser.add_argument("--resume", type=Path, help="folder of the state after each epoch; stays")
     parser.add_argument("--threads", type=int, help="CPU threads; all where left out")
     arguments = parser.parse_args()
-    # TensorFlow reads these when it is imported. By itself it leaves oneDNN aside where there is no AVX-512.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    set_up_tensorflow()
 
     from lensrank.train import TrainSettings, train
 

@@ -1,11 +1,21 @@
 """What every script shares: log lines on standard error, errors a user can read, and damaged results put aside."""
 
 import logging
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from lensrank.errors import DamagedFile, LensrankError, Refused, refusal
+
+TENSORFLOW = {"TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": "1"}
+"""Environment in which programs here train. By itself TensorFlow leaves oneDNN aside where there is no AVX-512."""
+
+
+def set_up_tensorflow() -> None:
+    """Set the variables that TensorFlow reads, where they are not set. To be called before Keras is imported."""
+    for name, value in TENSORFLOW.items():
+        os.environ.setdefault(name, value)
 
 
 def run(main: Callable[[], None]) -> None:
