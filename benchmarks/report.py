@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from method import Row
 
 from lensrank.figures.style import BLUE, GREY, VERMILLION, drawing
@@ -97,6 +97,8 @@ def _draw(rows: Sequence[Row], machine: Mapping[str, str], output: Path) -> None
         axes.axvline(1, color=GREY)
         axes.set(xscale="log", xlabel="ratio over goal (inverse where less is better)")
         # The figures' style takes no text for mathematics, as the usual labels of powers are, of minor ticks too.
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        least, greatest = axes.get_xlim()
+        few = MaxNLocator(6, steps=(1, 2, 10))
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if greatest > 5 * least else few)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
