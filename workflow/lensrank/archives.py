@@ -103,10 +103,11 @@ def _members(file: "io.BufferedReader[Any]", archive: str, path: str, inside: st
                     info = tarfile.TarInfo.fromtarfile(tar)
         assert info is not None
         last = path + info.name
-        _check(archive, info)
+        way = PurePosixPath(info.name)
+        _check(archive, info, way)
         if info.isdir():
             continue
-        name = str(PurePosixPath(info.name))
+        name = str(way)
         data = cast("io.BufferedReader[Any]", tar.extractfile(info))
         if is_archive(name) and passed_over(inside + name) is None:
             if depth == MAX_DEPTH:
@@ -124,9 +125,9 @@ def _unzipped(file: "io.BufferedReader[Any]") -> IO[bytes]:
     return file
 
 
-def _check(archive: str, info: tarfile.TarInfo) -> None:
-    """Refuse a member that may lead out of its archive."""
-    if info.name.startswith("/") or ".." in PurePosixPath(info.name).parts:
+def _check(archive: str, info: tarfile.TarInfo, way: PurePosixPath) -> None:
+    """Refuse a member that may lead out of its archive; `way` is its name."""
+    if way.is_absolute() or ".." in way.parts:
         raise ArchiveError(
             f"{archive}: the member {info.name!r} has a path that leads out of the archive; nothing was read from it. "
             "Make the archive anew from within its folder, as in `tar -C folder -cf images.tar .`"

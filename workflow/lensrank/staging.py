@@ -31,6 +31,7 @@ class StageWriter:
     def __init__(self, memory: Path) -> None:
         self._memory = memory
         self._shard = ""
+        self._path = _folder(memory)
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
@@ -39,21 +40,24 @@ class StageWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with writing(_folder(self._memory)):
+        with writing(self._path):
             self._open.close()
 
     def put(self, shard: str, digest: str, data: bytes) -> None:
         """Keep `data`, whose digest is given, for a shard."""
-        blob, table = _paths(self._memory, shard)
-        with writing(blob):
+        with writing(self._path):
             if shard != self._shard:
-                self._open.close()
-                blob.parent.mkdir(parents=True, exist_ok=True)
-                self._blob: IO[bytes] = self._open.enter_context(blob.open("ab"))
-                self._table: Any = csv.writer(self._open.enter_context(table.open("a", newline="")))
-                self._shard = shard
+                self._go_to(shard)
             self._table.writerow([digest, self._blob.tell(), len(data)])
             self._blob.write(data)
+
+    def _go_to(self, shard: str) -> None:
+        self._open.close()
+        self._path, table = _paths(self._memory, shard)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._blob: IO[bytes] = self._open.enter_context(self._path.open("ab"))
+        self._table: Any = csv.writer(self._open.enter_context(table.open("a", newline="")))
+        self._shard = shard
 
 
 class StageReader:
