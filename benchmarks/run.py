@@ -38,7 +38,7 @@ class Sizes:
         ingest, archive: rows 1 to 3 and 5; 4.
         catalogue, runtime, agreement: rows 6 and 7; 8 and 17, by network; 9 and 10.
         few, many, job: row 13.
-        epoch, step: row 11; row 12, by network.
+        epoch, step: rows 11 and 12, by network; PyTorch's steps.
         training: row 14.
         fit, epochs: images and epochs of the networks that scoring is measured with.
         run, flat, network: row 15; row 16; the network of both.
@@ -54,7 +54,7 @@ class Sizes:
     few: int = 10000
     many: int = 100000
     job: int = 128
-    epoch: tuple[int, int] = (640, 1200)
+    epoch: tuple[int, int] = (384, 720)
     step: tuple[int, int] = (128, 300)
     training: int = 20000
     fit: int = 640
@@ -91,7 +91,7 @@ TIMED: tuple[Group, ...] = (
 UNTIMED: tuple[Group, ...] = (
     (("14",), lambda data, of: training.rows_memory(data, of.training)),
     (("13",), lambda data, of: scoring.rows_memory(data, of.few, of.many, of.job)),
-    (("9", "10"), lambda data, of: scoring.rows_agreement(data, of.agreement)),
+    (("9", "10"), lambda data, of: scoring.rows_agreement(data, of.agreement, (of.fit, of.epochs))),
 )
 """Scores and memory do not depend on what else the machine does: these are measured at once."""
 WITH_NETWORKS = {"6", "7", "8", "9", "10", "13", "15", "16", "17"}
@@ -130,7 +130,11 @@ def main() -> None:
     parser.add_argument("--images", type=int, help="of row 15, and the most of row 16")
     parser.add_argument("--network", choices=NETWORKS, default=NETWORKS[0], help="of rows 15 and 16")
     parser.add_argument("--models", type=Path, help="folder of trained efficientnetb0.keras and lastro.keras")
-    parser.add_argument("--scratch", type=Path, help="folder for images and shards, kept; else a temporary one")
+    parser.add_argument("--fit", type=int, help="else: simulated images that they are trained on; a minute's by itself")
+    parser.add_argument("--epochs", type=int, help="of it")
+    parser.add_argument(
+        "--scratch", type=Path, help="folder for images, shards and networks, kept, for one --fit; else temporary"
+    )
     parser.add_argument("--output", type=Path, help="path without suffix; docs/results/bench-<date> of all rows")
     args = parser.parse_args()
     wanted = set(args.rows or (known if args.quick else [number for number in known if number not in BEFOREHAND]))
@@ -138,6 +142,10 @@ def main() -> None:
     if args.images:
         flat = tuple(n for n in (10000, 100000, 1000000) if n < args.images)
         sizes = replace(sizes, run=args.images, flat=(*flat, args.images))
+    if args.fit:
+        sizes = replace(sizes, base=args.fit, fit=args.fit)
+    if args.epochs:
+        sizes = replace(sizes, epochs=args.epochs)
     about = machine()
     scratch = args.scratch or Path(tempfile.mkdtemp(prefix="lensrank-bench-"))
     scratch.mkdir(parents=True, exist_ok=True)

@@ -101,8 +101,8 @@ SLURM_SECONDS = 8
 """Of a job on the SLURM of the tests, beside what lensrank takes (profiles/README.md)."""
 
 
-def rows_agreement(data: Data, n: int) -> list[Row]:
-    """Measure rows 9 and 10: scores of trained networks against Keras's, on n images."""
+def rows_agreement(data: Data, n: int, fit: tuple[int, int]) -> list[Row]:
+    """Measure rows 9 and 10: scores of networks trained on `fit` images and epochs against Keras's, on n images."""
     labels = np.resize(data.labels(), n).tolist()
     rows = []
     for network in NETWORKS:
@@ -111,7 +111,8 @@ def rows_agreement(data: Data, n: int) -> list[Row]:
         exact, rough = found["float32"], found.get("bfloat16")
         trained = found["spread"] >= LEAST_SPREAD
         auroc = f"AUROC {found['auroc']:.4f} and standard deviation {found['spread']:.2f} of the scores by Keras; "
-        auroc += _TRAINED if data.given is None else "trained before"
+        auroc += f"trained on {fit[0]:,} images, {fit[1]} epochs" if data.given is None else "trained before"
+        auroc += "" if trained else ": too few to tell, as many scores are nearly alike"
         difference = Row(
             "9", f"float32 engine, {network}, {n:,} images", "Keras: greatest difference of a score", _SMALL
         )
@@ -128,7 +129,6 @@ def rows_agreement(data: Data, n: int) -> list[Row]:
     return rows
 
 
-_TRAINED = "trained for a minute, so that many scores are nearly alike: --models names a better one"
 LEAST_SPREAD = 0.05
 """Standard deviation of the scores of a network that has learned something; below it, rows 9 and 10 have no verdict."""
 _SMALL, _AREA, _ORDER = Goal("<=", 1e-5), Goal("<=", 0.0005), Goal(">=", 0.9999)

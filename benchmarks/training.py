@@ -37,42 +37,45 @@ def make_networks(data: Data, n: int, epochs: int) -> None:
 
 
 def rows_speed(data: Data, epochs: dict[str, int], steps: dict[str, int], repetitions: int) -> list[Row]:
-    """Measure row 11 on so many images of an epoch, by network, and row 12 on steps through so many."""
+    """Measure row 11 on so many images of an epoch, by network, and row 12; PyTorch's steps go through `steps`.
+
+    All three in turns, with batches that let three EfficientNetB0 in training lie in the memory of a small machine.
+    """
     rows = []
     for network in NETWORKS:
-        rows.append(_epoch_row(data, network, epochs[network], repetitions))
-        rows.append(_step_row(data, network, steps[network], repetitions))
+        n = epochs[network]
+        settings = _steps(data, network, n) | {"validation": str(data.array(max(16, n // VALIDATION_SHARE)))}
+        settings["few"] = settings["batch"] * max(1, settings["steps"] // 5)
+        tasks = {"ours": "training.epoch", "bare": "training.step"}
+        programs = {name: Program(task, settings, environment=TENSORFLOW) for name, task in tasks.items()}
+        peer = _steps(data, network, steps[network]) | {"compiled": False}
+        if torch := os.environ.get(TORCH):
+            programs["torch"] = Program("torchpeer.train", peer, python=torch)
+        seconds = in_turns(programs, repetitions)
+        done = {"ours": EPOCH, "bare": settings["batch"] * settings["steps"], "torch": peer["batch"] * peer["steps"]}
+        each = {name: [time / done[name] for time in times] for name, times in seconds.items()}
+        rows += [_epoch_row(network, settings, each), _step_row(network, settings, each)]
     return rows
 
 
-def _epoch_row(data: Data, network: str, n: int, repetitions: int) -> Row:
-    settings = _steps(data, network, n) | {"validation": str(data.array(max(16, n // VALIDATION_SHARE)))}
-    settings["few"] = settings["batch"] * max(1, settings["steps"] // 5)
-    # Two at a time: three EfficientNetB0 in training would fill the memory of a small machine.
-    tasks = {"ours": "training.epoch", "bare": "training.step"}
-    programs = {name: Program(task, settings, environment=TENSORFLOW) for name, task in tasks.items()}
-    seconds = in_turns(programs, repetitions)
-    bare = [each * EPOCH / (settings["batch"] * settings["steps"]) for each in seconds["bare"]]
+def _epoch_row(network: str, settings: dict[str, Any], each: dict[str, list[float]]) -> Row:
+    """Row 11, from seconds an image."""
     row = Row("11", f"train {network}: an epoch, augmented, with validation", "the bare step on one batch", _EPOCH)
-    row.ours, row.theirs, row.ratios = rate(EPOCH, seconds["ours"]), rate(EPOCH, bare), ratios(bare, seconds["ours"])
-    row.note = f"{EPOCH:,} images, from epochs of {settings['few']:,} and {n:,}; batches of {settings['batch']}"
-    row.costs = {f"train_seconds_{network}": median(seconds["ours"]) / EPOCH}
+    row.ours, row.theirs, row.ratios = rate(1, each["ours"]), rate(1, each["bare"]), ratios(each["bare"], each["ours"])
+    epochs = f"{settings['few']:,} and {settings['batch'] * settings['steps']:,}"
+    row.note = f"{EPOCH:,} images, from epochs of {epochs}; batches of {settings['batch']}"
+    row.costs = {f"train_seconds_{network}": median(each["ours"])}
     return row
 
 
-def _step_row(data: Data, network: str, n: int, repetitions: int) -> Row:
-    settings = _steps(data, network, n)
-    row = Row(
-        "12", f"train {network}: the step, TensorFlow", "the same in PyTorch, channels_last", _PEER, note=NO_TORCH
-    )
-    if torch := os.environ.get(TORCH):
-        peer = Program("torchpeer.train", {**settings, "compiled": False}, python=torch)
-        bare = Program("training.step", settings, environment=TENSORFLOW)
-        seconds = in_turns({"torch": peer, "bare": bare}, repetitions)
-        done = settings["batch"] * settings["steps"]
-        row.ours, row.theirs = rate(done, seconds["bare"]), rate(done, seconds["torch"])
+def _step_row(network: str, settings: dict[str, Any], each: dict[str, list[float]]) -> Row:
+    """Row 12, from seconds an image."""
+    row = Row("12", f"train {network}: the step, TensorFlow", "the same in PyTorch, channels_last", _PEER)
+    row.note = NO_TORCH
+    if "torch" in each:
+        row.ours, row.theirs = rate(1, each["bare"]), rate(1, each["torch"])
         row.note = f"batches of {settings['batch']}, no torch.compile"
-        row.ratios = ratios(seconds["torch"], seconds["bare"])
+        row.ratios = ratios(each["torch"], each["bare"])
     return row
 
 
