@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from lensrank.cli import run
+from lensrank.cli import run, set_up_tensorflow
 from lensrank.config.settings import Cutout, Dataset
 from lensrank.robustness import margins, read_labelled, write_margins
 
@@ -20,6 +20,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="CSV table to make")
     parser.add_argument("models", type=Path, nargs="+", help="trained models, .keras")
     args = parser.parse_args()
+    set_up_tensorflow()
     dataset, cutout = Dataset.model_validate_json(args.dataset), Cutout.model_validate_json(args.cutout)
     labelled = read_labelled(args.images, args.truth, dataset, args.bands, cutout)
     print(write_margins(margins(args.models, labelled, args.symmetries, args.engine), args.output))

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from lensrank.cli import run
+from lensrank.cli import run, set_up_tensorflow
 from lensrank.score import ScoreSettings, TrainedModel, score_shard
 
 
@@ -19,6 +19,7 @@ def main() -> None:
     parser.add_argument("--gpus", type=int, default=0, help="GPUs this job was given")
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args()
+    set_up_tensorflow()
     score_shard(
         args.shard,
         [TrainedModel(name, int(seed), Path(path)) for name, seed, path in args.model],

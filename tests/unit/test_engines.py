@@ -1,5 +1,6 @@
 """Engines give the network's scores, for pixels of 1e-12 and for pixels that are no numbers."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,9 @@ from lensrank.engines import make_engine, prepare, resolve_engine
 from lensrank.errors import ConfigError, ModelError
 from lensrank.models import build
 from lensrank.normalise import Normalisation
+from lensrank.shards import ShardWriter
 
+PROJECT = Path(__file__).resolve().parents[2]
 MEAN, STD, MASKED = 4.337e-13, 5.504e-12, 100.0
 SHAPE = (21, 21, 2)
 tensorflow_only = pytest.mark.skipif(
@@ -115,6 +118,21 @@ def test_a_block_that_cannot_be_read_ends_a_stream_and_not_the_engine(name, mode
     with pytest.raises(OSError, match="gone"):
         engine.stream(blocks())
     assert np.array_equal(engine(pixels), expected)
+
+
+@tensorflow_only
+def test_a_job_that_scores_with_keras_uses_onednn(model, pixels, tmp_path):
+    shard = tmp_path / "shard-0000.h5"
+    with ShardWriter(shard, ("A", "B"), SHAPE[:2], "test") as writer:
+        writer.append(pixels[10:12], ["1", "2"], [0.0] * 2, [0.0] * 2, [0] * 2)
+    (tmp_path / "engine.json").write_text('{"engine": "keras"}')
+    command = [sys.executable, PROJECT / "scripts/score.py", "--shard", shard, "--engine", tmp_path / "engine.json"]
+    command += ["--model", "tiny", "0", model, "--cache", tmp_path / "cache", "--output", tmp_path / "scores.h5"]
+    environment = {name: value for name, value in os.environ.items() if name != "TF_ENABLE_ONEDNN_OPTS"}
+    environment["ONEDNN_VERBOSE"] = "1"
+    done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert any("exec" in line and "convolution" in line for line in done.stdout.splitlines())
 
 
 @tensorflow_only

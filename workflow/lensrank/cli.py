@@ -9,7 +9,8 @@ from pathlib import Path
 from lensrank.errors import DamagedFile, LensrankError, Refused, refusal
 
 TENSORFLOW = {"TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": "1"}
-"""Environment in which programs here train. By itself TensorFlow leaves oneDNN aside where there is no AVX-512."""
+"""Environment in which programs here train, and score with Keras. By itself TensorFlow leaves oneDNN aside where there
+is no AVX-512."""
 
 
 def set_up_tensorflow() -> None:
