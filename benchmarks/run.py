@@ -48,7 +48,7 @@ class Sizes:
     base: int = 640
     ingest: int = 3000
     archive: int = 3000
-    catalogue: int = 768
+    catalogue: int = 512
     runtime: tuple[int, int] = (512, 4096)
     agreement: int = 10000
     few: int = 10000
@@ -73,7 +73,7 @@ BEFOREHAND = ("15", "16")
 
 Group = tuple[tuple[str, ...], Callable[[Data, Sizes], list[Row]]]
 TIMED: tuple[Group, ...] = (
-    (("1", "2", "3", "4", "5"), lambda data, of: ingest.rows(data, of.ingest, of.archive, 2 * of.repetitions)),
+    (("1", "2", "3", "4", "5"), lambda data, of: ingest.rows(data, of.ingest, of.archive, 2 + of.repetitions)),
     (("6", "7"), lambda data, of: scoring.rows_catalogue(data, of.catalogue, of.repetitions)),
     (
         ("8", "17"),

@@ -16,6 +16,7 @@ import numpy as np
 from data import CUTOUT, NETWORKS, PROJECT, SHAPE, Data
 from method import Goal, PeakOfAll, Program, Row, cpu_flags, in_turns, once, peak_memory, rate, ratios
 
+from lensrank.cli import TENSORFLOW
 from lensrank.engines import EngineName
 
 PRECISIONS = ("float32", "bfloat16")
@@ -107,7 +108,7 @@ def rows_agreement(data: Data, n: int, fit: tuple[int, int]) -> list[Row]:
     rows = []
     for network in NETWORKS:
         settings = {"network": data.network(network), "shard": data.shard(n), "labels": labels, "scratch": data.scratch}
-        found = once(Program("scoring.agreement", {**settings, "precisions": _precisions()}))
+        found = once(Program("scoring.agreement", {**settings, "precisions": _precisions()}, environment=TENSORFLOW))
         exact, rough = found["float32"], found.get("bfloat16")
         trained = found["spread"] >= LEAST_SPREAD
         auroc = f"AUROC {found['auroc']:.4f} and standard deviation {found['spread']:.2f} of the scores by Keras; "
@@ -355,7 +356,8 @@ def task_memory(settings: dict[str, Any]) -> Callable[[], Any]:
     models = [TrainedModel("frozen", seed, network) for seed, network in enumerate(networks)]
     shutil.rmtree(scratch / "memory", ignore_errors=True)
     if settings.get("converted"):
-        prepare(networks, "openvino", cache)
+        prepare(networks, "openvino", scratch / "small")
+        shutil.copytree(scratch / "small", cache)
 
     def run() -> dict[str, int]:
         watch = PeakOfAll()
