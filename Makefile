@@ -15,7 +15,7 @@ help:
 	@echo "make test          all tests"
 	@echo "make test-slurm    the whole chain on a real SLURM that is started for it (root on Debian 12)"
 	@echo "make faults        the faults that take minutes as well, and the table of what was lost (root)"
-	@echo "make bench         ratios beside what people use and beside the limit, in 15 to 25 minutes"
+	@echo "make bench         ratios beside what people use and beside the limit, in 15 minutes"
 	@echo "make profiles      link profiles/ into your Snakemake configuration, for snakemake --profile slurm"
 	@echo "make lint          ruff, snakefmt, mypy and snakemake --lint"
 	@echo "make steps         record the code of the steps, once their versions are right (workflow/lensrank/steps.py)"

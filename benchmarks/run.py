@@ -1,8 +1,9 @@
 """Measure ratios: ours beside what people use and beside the limit, in turns on this machine.
 
-    python benchmarks/run.py                     what `make bench` does: all rows but 15 and 16, 15 to 25 minutes
+    python benchmarks/run.py                     what `make bench` does: all rows but those that take long, 15 minutes
     python benchmarks/run.py --rows 1 2 8        some rows, written down only with --output
     python benchmarks/run.py --rows 15 --images 100000
+    python benchmarks/run.py --rows 9 10 --fit 3000 --epochs 10
     python benchmarks/run.py --quick             every row on few images, to see that it works
 
 A Python with torch and numpy, named by LENSRANK_BENCH_TORCH_PYTHON, lets PyTorch take part.
@@ -24,7 +25,7 @@ import scoring
 import training
 import whole
 from data import NETWORKS, PROJECT, Data
-from method import Row, machine
+from method import Goal, Row, machine
 
 import report
 
@@ -46,19 +47,19 @@ class Sizes:
     """
 
     base: int = 640
-    ingest: int = 3000
-    archive: int = 3000
-    catalogue: int = 512
-    runtime: tuple[int, int] = (512, 4096)
+    ingest: int = 2000
+    archive: int = 2000
+    catalogue: int = 384
+    runtime: tuple[int, int] = (512, 2048)
     agreement: int = 10000
     few: int = 10000
     many: int = 100000
     job: int = 128
-    epoch: tuple[int, int] = (384, 720)
+    epoch: tuple[int, int] = (256, 480)
     step: tuple[int, int] = (128, 300)
     training: int = 20000
     fit: int = 640
-    epochs: int = 3
+    epochs: int = 1
     run: int = 100000
     flat: tuple[int, ...] = (10000, 100000)
     network: str = "efficientnetb0"
@@ -66,10 +67,15 @@ class Sizes:
 
 
 QUICK = Sizes(
-    60, 128, 128, 64, (64, 64), 128, 128, 640, 32, (130, 90), (32, 60), 300, 64, 1, 200, (100, 200), repetitions=2
+    60, 128, 128, 64, (64, 64), 128, 128, 640, 32, (130, 90), (32, 60), 300, 64, 1, 200, (100, 200), repetitions=1
 )
-BEFOREHAND = ("15", "16")
-"""Rows that take many minutes, with 10⁶ images an hour: measured when they are asked for."""
+APART = {
+    "9": ("float32 engine against Keras, trained networks", Goal("<=", 1e-5), "--rows 9 10 --fit 3000 --epochs 10"),
+    "10": ("bfloat16 engine against Keras, trained networks", Goal("<=", 5e-4), "--rows 9 10 --fit 3000 --epochs 10"),
+    "15": ("whole run, folder to catalogue", Goal("<=", 1.3), "--rows 15 --images 100000"),
+    "16": ("cost per image", Goal("<=", 1.1), "--rows 16 --images 1000000"),
+}
+"""Rows that take many minutes, with 10⁶ images an hour: what they are, and what asks for them."""
 
 Group = tuple[tuple[str, ...], Callable[[Data, Sizes], list[Row]]]
 TIMED: tuple[Group, ...] = (
@@ -77,12 +83,12 @@ TIMED: tuple[Group, ...] = (
     (("6", "7"), lambda data, of: scoring.rows_catalogue(data, of.catalogue, of.repetitions)),
     (
         ("8", "17"),
-        lambda data, of: scoring.rows_runtime(data, dict(zip(NETWORKS, of.runtime, strict=True)), 2 + of.repetitions),
+        lambda data, of: scoring.rows_runtime(data, dict(zip(NETWORKS, of.runtime, strict=True)), 4 + of.repetitions),
     ),
     (
         ("11", "12"),
         lambda data, of: training.rows_speed(
-            data, *(dict(zip(NETWORKS, n, strict=True)) for n in (of.epoch, of.step)), of.repetitions
+            data, *(dict(zip(NETWORKS, n, strict=True)) for n in (of.epoch, of.step)), 2 + of.repetitions
         ),
     ),
     (("15",), lambda data, of: whole.rows_run(data, of.run, of.network)),
@@ -115,8 +121,10 @@ def measure(data: Data, sizes: Sizes, wanted: set[str]) -> list[Row]:
     parts = [rows_of(group) for group in timed]
     if untimed:
         # Before two need the same one at once.
-        for n in {sizes.agreement, sizes.few, sizes.many, sizes.job, sizes.training}:
-            data.shard(n)
+        of = {"9": [sizes.agreement], "13": [sizes.few, sizes.many, sizes.job], "14": [sizes.training]}
+        for number in wanted & set(of):
+            for n in of[number]:
+                data.shard(n)
         with ThreadPoolExecutor(len(untimed)) as threads:
             parts += threads.map(rows_of, untimed)
     return sorted((row for rows in parts for row in rows), key=lambda row: int(row.number))
@@ -125,19 +133,21 @@ def measure(data: Data, sizes: Sizes, wanted: set[str]) -> list[Row]:
 def main() -> None:
     known = [number for numbers, _ in TIMED + UNTIMED for number in numbers]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", nargs="+", choices=sorted(known, key=int), help="rows to measure; all but 15 and 16")
+    parser.add_argument(
+        "--rows", nargs="+", choices=sorted(known, key=int), help="rows to measure; else those that do not take long"
+    )
     parser.add_argument("--quick", action="store_true", help="few images: shows that a row works, and nothing else")
     parser.add_argument("--images", type=int, help="of row 15, and the most of row 16")
     parser.add_argument("--network", choices=NETWORKS, default=NETWORKS[0], help="of rows 15 and 16")
     parser.add_argument("--models", type=Path, help="folder of trained efficientnetb0.keras and lastro.keras")
-    parser.add_argument("--fit", type=int, help="else: simulated images that they are trained on; a minute's by itself")
+    parser.add_argument("--fit", type=int, help="else: simulated images that they are trained on; 640 by itself")
     parser.add_argument("--epochs", type=int, help="of it")
     parser.add_argument(
         "--scratch", type=Path, help="folder for images, shards and networks, kept, for one --fit; else temporary"
     )
     parser.add_argument("--output", type=Path, help="path without suffix; docs/results/bench-<date> of all rows")
     args = parser.parse_args()
-    wanted = set(args.rows or (known if args.quick else [number for number in known if number not in BEFOREHAND]))
+    wanted = set(args.rows or (known if args.quick else [number for number in known if number not in APART]))
     sizes = replace(QUICK if args.quick else Sizes(), network=args.network)
     if args.images:
         flat = tuple(n for n in (10000, 100000, 1000000) if n < args.images)
@@ -155,6 +165,9 @@ def main() -> None:
     finally:
         if args.scratch is None:
             shutil.rmtree(scratch)
+    if not args.rows and not args.quick:
+        rows += [Row(n, what, "", goal, note=f"asked for by {options}") for n, (what, goal, options) in APART.items()]
+        rows.sort(key=lambda row: int(row.number))
     output = args.output
     if output is None and not args.rows and not args.quick:
         output = PROJECT / f"docs/results/bench-{about['date'][:10]}"
