@@ -43,20 +43,20 @@ class Sizes:
         training: row 14.
         fit, epochs: images and epochs of the networks that scoring is measured with.
         run, flat, network: row 15; row 16; the network of both.
-        repetitions: rounds; more where a round is short, as noise then weighs more.
+        repetitions: rounds, or more: where others use the host, many short rounds tell more than a few long ones.
     """
 
     base: int = 640
     ingest: int = 2000
     archive: int = 2000
     catalogue: int = 384
-    runtime: tuple[int, int] = (512, 2048)
+    runtime: tuple[int, int] = (512, 1536)
     agreement: int = 10000
     few: int = 10000
     many: int = 100000
     job: int = 128
-    epoch: tuple[int, int] = (256, 480)
-    step: tuple[int, int] = (128, 300)
+    epoch: tuple[int, int] = (192, 360)
+    step: tuple[int, int] = (64, 150)
     training: int = 20000
     fit: int = 640
     epochs: int = 1
@@ -83,12 +83,12 @@ TIMED: tuple[Group, ...] = (
     (("6", "7"), lambda data, of: scoring.rows_catalogue(data, of.catalogue, of.repetitions)),
     (
         ("8", "17"),
-        lambda data, of: scoring.rows_runtime(data, dict(zip(NETWORKS, of.runtime, strict=True)), 4 + of.repetitions),
+        lambda data, of: scoring.rows_runtime(data, dict(zip(NETWORKS, of.runtime, strict=True)), 4 * of.repetitions),
     ),
     (
         ("11", "12"),
         lambda data, of: training.rows_speed(
-            data, *(dict(zip(NETWORKS, n, strict=True)) for n in (of.epoch, of.step)), 2 + of.repetitions
+            data, *(dict(zip(NETWORKS, n, strict=True)) for n in (of.epoch, of.step)), 4 + of.repetitions
         ),
     ),
     (("15",), lambda data, of: whole.rows_run(data, of.run, of.network)),
