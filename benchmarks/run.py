@@ -46,7 +46,7 @@ class Sizes:
         repetitions: rounds, or more: where others use the host, many short rounds tell more than a few long ones.
     """
 
-    base: int = 640
+    base: int = 320
     ingest: int = 2000
     archive: int = 2000
     catalogue: int = 384
@@ -58,7 +58,7 @@ class Sizes:
     epoch: tuple[int, int] = (192, 360)
     step: tuple[int, int] = (64, 150)
     training: int = 20000
-    fit: int = 640
+    fit: int = 160
     epochs: int = 1
     run: int = 100000
     flat: tuple[int, ...] = (10000, 100000)
@@ -83,12 +83,12 @@ TIMED: tuple[Group, ...] = (
     (("6", "7"), lambda data, of: scoring.rows_catalogue(data, of.catalogue, of.repetitions)),
     (
         ("8", "17"),
-        lambda data, of: scoring.rows_runtime(data, dict(zip(NETWORKS, of.runtime, strict=True)), 4 * of.repetitions),
+        lambda data, of: scoring.rows_runtime(data, dict(zip(NETWORKS, of.runtime, strict=True)), 3 * of.repetitions),
     ),
     (
         ("11", "12"),
         lambda data, of: training.rows_speed(
-            data, *(dict(zip(NETWORKS, n, strict=True)) for n in (of.epoch, of.step)), 4 + of.repetitions
+            data, *(dict(zip(NETWORKS, n, strict=True)) for n in (of.epoch, of.step)), 2 + of.repetitions
         ),
     ),
     (("15",), lambda data, of: whole.rows_run(data, of.run, of.network)),
@@ -140,7 +140,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, help="of row 15, and the most of row 16")
     parser.add_argument("--network", choices=NETWORKS, default=NETWORKS[0], help="of rows 15 and 16")
     parser.add_argument("--models", type=Path, help="folder of trained efficientnetb0.keras and lastro.keras")
-    parser.add_argument("--fit", type=int, help="else: simulated images that they are trained on; 640 by itself")
+    parser.add_argument("--fit", type=int, help="else: simulated images that they are trained on; 160 by itself")
     parser.add_argument("--epochs", type=int, help="of it")
     parser.add_argument(
         "--scratch", type=Path, help="folder for images, shards and networks, kept, for one --fit; else temporary"
