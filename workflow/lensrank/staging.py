@@ -45,18 +45,20 @@ class StageWriter:
 
     def put(self, shard: str, digest: str, data: bytes) -> None:
         """Keep `data`, whose digest is given, for a shard."""
+        if shard != self._shard:
+            self._go_to(shard)
         with writing(self._path):
-            if shard != self._shard:
-                self._go_to(shard)
             self._table.writerow([digest, self._blob.tell(), len(data)])
             self._blob.write(data)
 
     def _go_to(self, shard: str) -> None:
-        self._open.close()
+        with writing(self._path):
+            self._open.close()
         self._path, table = _paths(self._memory, shard)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._blob: IO[bytes] = self._open.enter_context(self._path.open("ab"))
-        self._table: Any = csv.writer(self._open.enter_context(table.open("a", newline="")))
+        with writing(self._path):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._blob: IO[bytes] = self._open.enter_context(self._path.open("ab"))
+            self._table: Any = csv.writer(self._open.enter_context(table.open("a", newline="")))
         self._shard = shard
 
 
