@@ -1,7 +1,7 @@
 """Where ingest spends its time, by step of an image: what rows 2 and 4 of the benchmark lack.
 
-    python benchmarks/profile_ingest.py --images 3000              a folder: index aside
-    python benchmarks/profile_ingest.py --images 3000 --archive    the index of a `.tar.gz`, then ingest
+    python benchmarks/profile_ingest.py --images 3000              ingest of a folder
+    python benchmarks/profile_ingest.py --images 3000 --archive    index of a `.tar.gz`, which unpacks it
 
 The profiler costs time itself, most of all where functions are many and short; the shares are a guide.
 """

@@ -183,11 +183,10 @@ def iterate_images(path: str | Path, size: int = READ_BYTES) -> Iterator[tuple[i
         rows = CHUNK_IMAGES * max(1, size // (CHUNK_IMAGES * 4 * math.prod(dataset.shape[1:])))
         for start in range(0, len(dataset), rows):
             images = dataset[start : start + rows]
-            for row, (image, digest) in enumerate(
-                zip(images, digests[start : start + rows].tolist(), strict=True), start
-            ):
-                if pixel_digest(image) != digest:
-                    raise DamagedFile(path, f"the pixels of row {row} are not those that were written")
+            written = digests[start : start + rows].tolist()
+            for row, image in enumerate(images):
+                if pixel_digest(image) != written[row]:
+                    raise DamagedFile(path, f"the pixels of row {start + row} are not those that were written")
             yield start, images
 
 
