@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 from data import BAND, PROJECT, Data
 from method import Goal, Program, Row, in_turns, once
+from scoring import DEFAULT_SHARD
 
-STAGES = ("index", "ingest", "score", "rank")
+STAGES = ("index", "convert", "ingest", "score", "rank")
 REPEATED = 10000
 """Different files that the links of row 16 point to."""
 
@@ -42,7 +43,7 @@ class Run(NamedTuple):
 def rows_run(data: Data, n: int, network: str) -> list[Row]:
     """Measure row 15 on n images that are all different."""
     images = data.folder(n)
-    settings = {"network": data.network(network), "shard": data.shard(2048), "scratch": data.scratch, "n": 2048}
+    settings = {"network": data.network(network), "shard": data.shard(2048), "scratch": data.scratch}
     bare = _bare(settings)
     raw = once(Program("ingest.raw", {"images": images}))["seconds"]
     run = _run(data, images, network)
@@ -77,9 +78,9 @@ def rows_flat(data: Data, numbers: tuple[int, ...], network: str) -> list[Row]:
 
 
 def _bare(settings: dict[str, object]) -> list[float]:
-    """Seconds per image of the bare runtime, in five rounds."""
-    seconds = in_turns({"bare": Program("scoring.bare", {**settings, "precision": "float32"})}, 5)["bare"]
-    return [each / 2048 for each in seconds]
+    """Seconds per image of the bare runtime, in rounds as long as a job that scores a shard."""
+    bare = Program("scoring.bare", {**settings, "precision": "float32", "n": DEFAULT_SHARD})
+    return [seconds / DEFAULT_SHARD for seconds in in_turns({"bare": bare}, 3)["bare"]]
 
 
 def _run(data: Data, images: Path, network: str) -> Run:

@@ -110,6 +110,11 @@ def train(config: Config, model: str, shards: Sequence[str | Path]) -> Need:
     return Need(3e9 + batch + 2 * pixels, steps * STEP_SECONDS.get(network, STEP_SECONDS_OTHER))
 
 
+def convert(config: Config) -> Need:
+    """Converting networks for OpenVINO: 1.3e9 bytes; 5 s for TensorFlow to start and 7 s for an efficientnetb0."""
+    return Need(1.5e9, 15 * _columns(config))
+
+
 def score(config: Config) -> Need:
     """Scoring a shard: 1.2e9 bytes while a network is converted; 10 ms per image, symmetry and column."""
     evaluations = config.shard_size * config.scoring.symmetries * _columns(config)

@@ -234,6 +234,14 @@ def scorers():
     ]
 
 
+CONVERTED = result("converted.json")
+
+
+def converted():
+    """The note that all networks are converted; Keras scores by them as they are."""
+    return [CONVERTED] if CONFIG.scored_datasets and CONFIG.scoring.engine != "keras" else []
+
+
 def training_records():
     """Records of the trainings that score: small, so that Snakemake compares their content, digest of the model in it."""
     trained = [(model, seed) for model, seed, _ in scorers() if CONFIG.models[model].path is None]

@@ -24,6 +24,7 @@ FIDELITY = needs(lambda wildcards, input: resources.simulate(CONFIG, CONFIG.simu
 INDEX = needs(lambda wildcards, input: resources.index())
 INGEST = needs(lambda wildcards, input: resources.ingest(CONFIG))
 TRAIN = needs(lambda wildcards, input: resources.train(CONFIG, wildcards.model, several(input.shards)))
+CONVERT = needs(lambda wildcards, input: resources.convert(CONFIG))
 SCORE = needs(lambda wildcards, input: resources.score(CONFIG))
 # Tables with a row for each image of the training set, of one data set, or of all that are scored.
 SPLIT = needs(lambda wildcards, input: resources.tables(CONFIG, resources.images_in(CONFIG, several(input.shards))))

@@ -18,12 +18,38 @@ rule engine:
         " --output {output.choice:q} > {log:q} 2>&1"
 
 
+rule convert:
+    """Convert the trained networks for the engine, once for all jobs that score by them."""
+    input:
+        engine=rules.engine.output.choice,
+        models=ancient([path for _, _, path in scorers()]),
+        records=training_records(),
+        split=trained,
+    output:
+        record=CONVERTED,
+    log:
+        logfile("convert"),
+    benchmark:
+        benchmark_file("convert")
+    resources:
+        mem_mb=CONVERT.memory,
+        runtime=CONVERT.time,
+    params:
+        models=lambda wildcards: model_arguments(),
+        digests=frozen_digests(),
+        cache=result("cache/scores"),
+    shell:
+        'python "$SCRIPTS/convert.py" --engine {input.engine:q} {params.models:q} --cache {params.cache:q}'
+        " --output {output.record:q} > {log:q} 2>&1"
+
+
 rule score:
     """Score the images of a shard; columns that were computed before come from the cache."""
     input:
         digest=result("shards/{dataset}/{shard}.digest"),
         shard=ancient(result("shards/{dataset}/{shard}.h5")),
         engine=rules.engine.output.choice,
+        converted=converted(),
         models=ancient([path for _, _, path in scorers()]),
         records=training_records(),
         split=trained,
