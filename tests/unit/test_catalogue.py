@@ -126,6 +126,16 @@ def test_votable_is_valid_xml_with_units_ucds_and_provenance(tmp_path, catalogue
     assert validate(str(path), output=None)
 
 
+def test_votable_keeps_carriage_returns_and_infinite_numbers(tmp_path):
+    numbers = np.array([np.inf, -np.inf, -0.0])
+    columns = [Column("id", np.array(["a\rb", "a\r\nb", "]]>"], object), "ID"), Column("score", numbers, "Score")]
+    path = written(tmp_path, Catalogue("odd", columns, {}), "vot")
+    table = parse(path, verify="exception").get_first_table().array
+    assert list(table["id"]) == ["a\rb", "a\r\nb", "]]>"]
+    np.testing.assert_array_equal(np.asarray(table["score"]), numbers)
+    assert np.signbit(table["score"][2])
+
+
 @pytest.mark.parametrize("suffix", ["fits", "vot", "csv", "parquet"])
 def test_a_catalogue_without_rows_can_be_written(tmp_path, suffix):
     columns = [Column("id", np.array([], dtype=object), "ID"), Column("score", np.zeros(0), "Score")]

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from astropy.io import fits
 
 from lensrank.config import settings
 from lensrank.flags import Flag, Reason
@@ -33,7 +32,6 @@ HUGE = 1e30
 SAFE_TILES = ("RICE_1", "RICE_ONE", "GZIP_1", "GZIP_2", "NOCOMPRESS")
 """Tile compressions whose decoder in astropy stays within its memory on damaged bytes; HCOMPRESS_1's and PLIO_1's do
 not (seen in fuzzing astropy 8.0), so such tiles are read only where the HDU's CHECKSUM says that it is whole."""
-_PRIMARY = fits.PrimaryHDU().header.tostring().encode("ascii")
 
 
 @dataclass(frozen=True)
@@ -188,6 +186,8 @@ def _values(data: bytes, image: Hdu) -> np.ndarray:
 
 def _untiled(data: bytes, image: Hdu) -> np.ndarray:
     """Stored values of a tile-compressed image."""
+    from astropy.io import fits  # a quarter of a second in each job, and plain images do without
+
     limit = 4 * math.prod(image.shape) * 8 + (1 << 16)
     if image.data_size > limit:
         # Tiles unpack to a thousand times their size at most, so this bounds the memory.
@@ -198,7 +198,8 @@ def _untiled(data: bytes, image: Hdu) -> np.ndarray:
     if kind not in SAFE_TILES and not ("CHECKSUM" in image.header and _sums_hold(data, image)):
         raise Rejected(Reason.HEADER, f"{kind} tiles are read only with a CHECKSUM that holds; pack them with RICE_1")
     table = image.header.text.encode("ascii") + data[image.data_start : image.data_start + image.data_size]
-    file = io.BytesIO(_PRIMARY + table + bytes(-len(table) % BLOCK))
+    primary = fits.PrimaryHDU().header.tostring().encode("ascii")
+    file = io.BytesIO(primary + table + bytes(-len(table) % BLOCK))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from astropy.io.fits import Card, VerifyError
-
 from lensrank.flags import Reason
 
 BLOCK = 2880
@@ -87,6 +85,8 @@ class Header:
             if logical:
                 return logical == "T"
             return float(whole + (fraction or "") + (exponent or "")) if fraction or exponent else int(whole)
+        from astropy.io.fits import Card, VerifyError  # a quarter of a second in each job, and rarely needed
+
         try:
             return Card.fromstring(self.text[at : at + CARD]).value
         except VerifyError:
