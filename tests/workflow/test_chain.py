@@ -66,6 +66,14 @@ def test_all_formats_hold_the_same_catalogue(survey):
     ElementTree.parse(folder / "challenge.vot")
 
 
+def test_networks_are_converted_once_and_by_no_scoring_job(survey):
+    told = "converting for OpenVINO"
+    assert (survey.results / "logs/convert.log").read_text().count(told) == 1
+    logs = list((survey.results / "logs/score/challenge").glob("*.log"))
+    assert len(logs) == 2
+    assert not any(told in log.read_text() for log in logs)
+
+
 def test_the_submission_has_a_score_for_every_image(survey):
     submission = pd.read_csv(survey.results / "submission/challenge.csv", header=None, names=["id", "score"])
     assert len(submission) == 100
