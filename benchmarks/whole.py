@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from method import Goal, Program, Row, in_turns
 from scoring import DEFAULT_SHARD
 
 STAGES = ("index", "convert", "ingest", "score", "rank")
+RUNS = 3
 REPEATED = 10000
 """Different files that the links of row 16 point to."""
 
@@ -41,19 +43,21 @@ class Run(NamedTuple):
 
 
 def rows_run(data: Data, n: int, network: str) -> list[Row]:
-    """Measure row 15 on n images that are all different."""
+    """Measure row 15 on n images that are all different, `RUNS` times, each between rounds of the bare runtime."""
     images = data.folder(n)
     settings = {"network": data.network(network), "shard": data.shard(2048), "scratch": data.scratch}
-    bare = _bare(settings)
     raw = in_turns({"raw": Program("ingest.raw", {"images": images})}, 1)["raw"][0]  # from the page cache
-    run = _run(data, images, network)
-    bare += _bare(settings)
-    limit = raw / 2 + n * median(bare)
+    bare, runs = [_bare(settings)], []
+    for _ in range(RUNS):
+        runs.append(_run(data, images, network))
+        bare.append(_bare(settings))
+    limits = [raw / 2 + n * median(before + after) for before, after in pairwise(bare)]
+    run, limit = sorted(zip(runs, limits, strict=True), key=lambda pair: pair[0].seconds / pair[1])[RUNS // 2]
     row = Row("15", f"whole run of {n:,} images, {network}, float32, 2 cores", "sum of the limits", Goal("<=", 1.3))
     row.ours, row.theirs = f"{run.seconds:,.0f} s", f"{limit:,.0f} s: reading {raw / 2:.1f}, bare runtime the rest"
-    row.ratios = [run.seconds / limit]
-    pace = ", ".join(f"{1 / seconds:,.0f}" for seconds in bare)
-    row.note = f"{run.describe()}; bare, before and after, images/s: {pace}"
+    row.ratios = [run.seconds / limit for run, limit in zip(runs, limits, strict=True)]
+    pace = "; ".join(", ".join(f"{1 / seconds:,.0f}" for seconds in rounds) for rounds in bare)
+    row.note = f"the run in the middle: {run.describe()}; bare before, between and after the runs, images/s: {pace}"
     row.costs = {"run_images": n, "run_seconds": run.seconds}
     row.costs |= {f"run_{name}_seconds": seconds / n for name, (seconds, _) in run.stages.items()}
     row.costs |= {f"{name}_bytes": size / n for name, size in run.sizes.items()}
@@ -64,12 +68,18 @@ def rows_flat(data: Data, numbers: tuple[int, ...], network: str) -> list[Row]:
     """Measure row 16: whole runs of so many images each; files repeat beyond `REPEATED`.
 
     Judged by the seconds of all jobs, their starts included, in either direction: the cost of the most expensive number
-    of images over that of the cheapest. Snakemake's own start, the same for all of them, stands in the wall time.
+    of images over that of the cheapest. The conversion of a network is a cost of the network and not of an image, so it
+    is left out. Snakemake's own start, the same for all of them, stands in the wall time.
     """
     runs = {n: _run(data, _links(data, n), network) for n in sorted(numbers)}
-    cost = {n: sum(seconds for seconds, _ in run.stages.values()) / n for n, run in runs.items()}
+    cost = {n: sum(run.stages[stage][0] for stage in run.stages if stage != "convert") / n for n, run in runs.items()}
     images = " and ".join(f"{n:,}" for n in runs)
-    row = Row("16", f"cost per image, {images} images, {network}, float32", "the cheapest", Goal("<=", 1.1))
+    row = Row(
+        "16",
+        f"cost per image, {images} images, {network}, float32, its conversion aside",
+        "the cheapest",
+        Goal("<=", 1.1),
+    )
     row.ours = "; ".join(f"{1000 * seconds:.2f} ms" for seconds in cost.values())
     row.theirs = f"{1000 * min(cost.values()):.2f} ms"
     row.ratios = [max(cost.values()) / min(cost.values())]

@@ -121,6 +121,22 @@ def test_a_block_that_cannot_be_read_ends_a_stream_and_not_the_engine(name, mode
 
 
 @tensorflow_only
+@pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2, reason="needs Linux and two cores"
+)
+def test_jobs_side_by_side_are_not_bound_to_the_same_cores(model, pixels, cache):
+    free, bound = os.sched_getaffinity(0), set()
+
+    def blocks():
+        for _ in range(100):
+            yield np.concatenate([pixels] * 10)
+            bound.update(frozenset(os.sched_getaffinity(int(task.name))) for task in Path("/proc/self/task").iterdir())
+
+    make_engine(model, SHAPE, "openvino", "float32", 16, threads=1, cache=cache).stream(blocks())
+    assert bound == {frozenset(free)}
+
+
+@tensorflow_only
 def test_a_job_that_scores_with_keras_uses_onednn(model, pixels, tmp_path):
     shard = tmp_path / "shard-0000.h5"
     with ShardWriter(shard, ("A", "B"), SHAPE[:2], "test") as writer:

@@ -65,6 +65,8 @@ class OpenvinoEngine(Engine):
             "INFERENCE_PRECISION_HINT": hint,
             "PERFORMANCE_HINT": "THROUGHPUT",
             "INFERENCE_NUM_THREADS": threads,
+            # OpenVINO would bind its threads to the first cores, in each of the jobs that run side by side.
+            "ENABLE_CPU_PINNING": False,
         }
         compiled = core.compile_model(network, "CPU", properties)
         if (used := compiled.get_property("INFERENCE_PRECISION_HINT").to_string()) != hint:
