@@ -59,7 +59,14 @@ def prepare(folder: Path, shards: int) -> None:
 def finish(folder: Path, shards: int) -> None:
     """Make empty files of everything that a run would make, and let snakemake take them for made."""
     results = folder / "results/plan"
-    names = ["engine.json", "catalogue/sky.csv", "submission/sky.csv", "rejects/sky.csv", "report/summary.txt"]
+    names = [
+        "engine.json",
+        "converted.json",
+        "catalogue/sky.csv",
+        "submission/sky.csv",
+        "rejects/sky.csv",
+        "report/summary.txt",
+    ]
     for number in range(shards):
         shard = f"sky/shard-{number:04d}"
         names += [f"shards/{shard}{suffix}" for suffix in (".h5", ".digest", ".rejects.csv")] + [f"scores/{shard}.h5"]
@@ -84,7 +91,7 @@ def main() -> None:
         if "Nothing to be done" not in finished.text:
             raise SystemExit(f"finished results are not taken for finished:\n{finished.text[-4000:]}")
         costs = [f"{cost.seconds:.1f} | {cost.megabytes:.0f}" for cost in (empty, finished)]
-        print(f"| {shards:,} | {2 * shards + 5:,} | {' | '.join(costs)} |", flush=True)
+        print(f"| {shards:,} | {2 * shards + 6:,} | {' | '.join(costs)} |", flush=True)
         shutil.rmtree(folder)
 
 

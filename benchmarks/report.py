@@ -40,8 +40,9 @@ def markdown(rows: Sequence[Row], machine: Mapping[str, str], command: str, repe
 
     {command}
 
-Each ratio is the median of {repetitions} rounds or more in which ours and the other took turns, with the least and the
-greatest in brackets; what was asked once has no brackets. Rows in bold may not fail. Files are in the page cache.
+Each ratio is the median of {repetitions} rounds or more in which ours and the other took turns (row 15: of three runs,
+each between rounds of the other), with the least and the greatest in brackets; what was asked once has no brackets.
+Rows in bold may not fail. Files are in the page cache.
 
 {about}
 

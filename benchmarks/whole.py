@@ -47,10 +47,10 @@ def rows_run(data: Data, n: int, network: str) -> list[Row]:
     images = data.folder(n)
     settings = {"network": data.network(network), "shard": data.shard(2048), "scratch": data.scratch}
     raw = in_turns({"raw": Program("ingest.raw", {"images": images})}, 1)["raw"][0]  # from the page cache
-    bare, runs = [_bare(settings)], []
+    bare, runs = [_bare(settings, n)], []
     for _ in range(RUNS):
         runs.append(_run(data, images, network))
-        bare.append(_bare(settings))
+        bare.append(_bare(settings, n))
     limits = [raw / 2 + n * median(before + after) for before, after in pairwise(bare)]
     run, limit = sorted(zip(runs, limits, strict=True), key=lambda pair: pair[0].seconds / pair[1])[RUNS // 2]
     row = Row("15", f"whole run of {n:,} images, {network}, float32, 2 cores", "sum of the limits", Goal("<=", 1.3))
@@ -59,7 +59,7 @@ def rows_run(data: Data, n: int, network: str) -> list[Row]:
     pace = "; ".join(", ".join(f"{1 / seconds:,.0f}" for seconds in rounds) for rounds in bare)
     row.note = f"the run in the middle: {run.describe()}; bare before, between and after the runs, images/s: {pace}"
     row.costs = {"run_images": n, "run_seconds": run.seconds}
-    row.costs |= {f"run_{name}_seconds": seconds / n for name, (seconds, _) in run.stages.items()}
+    row.costs |= {f"run_{name}_seconds": seconds / n for name, (seconds, _) in run.stages.items() if name != "convert"}
     row.costs |= {f"{name}_bytes": size / n for name, size in run.sizes.items()}
     return [row]
 
@@ -87,10 +87,11 @@ def rows_flat(data: Data, numbers: tuple[int, ...], network: str) -> list[Row]:
     return [row]
 
 
-def _bare(settings: dict[str, object]) -> list[float]:
-    """Seconds per image of the bare runtime, in rounds as long as a job that scores a shard."""
-    bare = Program("scoring.bare", {**settings, "precision": "float32", "n": DEFAULT_SHARD})
-    return [seconds / DEFAULT_SHARD for seconds in in_turns({"bare": bare}, 3)["bare"]]
+def _bare(settings: dict[str, object], n: int) -> list[float]:
+    """Seconds per image of the bare runtime, in rounds as long as a job that scores a shard of n images."""
+    images = min(n, DEFAULT_SHARD)
+    bare = Program("scoring.bare", {**settings, "precision": "float32", "n": images})
+    return [seconds / images for seconds in in_turns({"bare": bare}, 3)["bare"]]
 
 
 def _run(data: Data, images: Path, network: str) -> Run:

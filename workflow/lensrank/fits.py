@@ -14,6 +14,7 @@ import stat
 import warnings
 import zlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -184,9 +185,17 @@ def _values(data: bytes, image: Hdu) -> np.ndarray:
     return values
 
 
+@cache
+def _primary() -> bytes:
+    """The empty primary HDU that a table stands behind."""
+    from astropy.io import fits  # takes a quarter of a second, and plain images do without
+
+    return fits.PrimaryHDU().header.tostring().encode("ascii")
+
+
 def _untiled(data: bytes, image: Hdu) -> np.ndarray:
     """Stored values of a tile-compressed image."""
-    from astropy.io import fits  # a quarter of a second in each job, and plain images do without
+    from astropy.io import fits
 
     limit = 4 * math.prod(image.shape) * 8 + (1 << 16)
     if image.data_size > limit:
@@ -198,8 +207,7 @@ def _untiled(data: bytes, image: Hdu) -> np.ndarray:
     if kind not in SAFE_TILES and not ("CHECKSUM" in image.header and _sums_hold(data, image)):
         raise Rejected(Reason.HEADER, f"{kind} tiles are read only with a CHECKSUM that holds; pack them with RICE_1")
     table = image.header.text.encode("ascii") + data[image.data_start : image.data_start + image.data_size]
-    primary = fits.PrimaryHDU().header.tostring().encode("ascii")
-    file = io.BytesIO(primary + table + bytes(-len(table) % BLOCK))
+    file = io.BytesIO(_primary() + table + bytes(-len(table) % BLOCK))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -85,7 +85,7 @@ class Header:
             if logical:
                 return logical == "T"
             return float(whole + (fraction or "") + (exponent or "")) if fraction or exponent else int(whole)
-        from astropy.io.fits import Card, VerifyError  # a quarter of a second in each job, and rarely needed
+        from astropy.io.fits import Card, VerifyError  # takes a quarter of a second, and is rarely needed
 
         try:
             return Card.fromstring(self.text[at : at + CARD]).value

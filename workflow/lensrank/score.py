@@ -19,9 +19,9 @@ from pydantic import Field
 
 from lensrank import cache as entries
 from lensrank.config.settings import Settings
-from lensrank.engines import Engine, EngineName, Precision, make_engine, prepare
+from lensrank.engines import Engine, EngineName, Precision, make_engine, model_digest, prepare
 from lensrank.errors import ConfigError, ModelError, ShardError
-from lensrank.files import file_digest, new_digest, value_digest
+from lensrank.files import new_digest, value_digest
 from lensrank.progress import progress
 from lensrank.scores import Column, Effort, Made, write_scores
 from lensrank.shards import ShardTable, iterate_images, read_table
@@ -171,9 +171,7 @@ def _names(models: Iterable[TrainedModel]) -> str:
 
 
 def _made(model: TrainedModel, engine: EngineName, settings: ScoreSettings) -> Made:
-    if not model.path.is_file():
-        raise ModelError(f"{model.path}: there is no such model file. Train {model.name}, or correct its path.")
-    return Made(file_digest(model.path), engine, settings.precision, settings.symmetries)
+    return Made(model_digest(model.path), engine, settings.precision, settings.symmetries)
 
 
 def _score_by(

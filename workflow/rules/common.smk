@@ -238,7 +238,7 @@ CONVERTED = result("converted.json")
 
 
 def converted():
-    """The note that all networks are converted; Keras scores by them as they are."""
+    """The note that all networks are ready for the engine; Keras takes them as they are."""
     return [CONVERTED] if CONFIG.scored_datasets and CONFIG.scoring.engine != "keras" else []
 
 

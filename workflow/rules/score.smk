@@ -35,6 +35,7 @@ rule convert:
         mem_mb=CONVERT.memory,
         runtime=CONVERT.time,
     params:
+        version=STEP_VERSIONS["score"],
         models=lambda wildcards: model_arguments(),
         digests=frozen_digests(),
         cache=result("cache/scores"),

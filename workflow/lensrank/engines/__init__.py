@@ -12,7 +12,8 @@ from typing import Literal
 
 import numpy as np
 
-from lensrank.errors import ConfigError
+from lensrank.errors import ConfigError, ModelError
+from lensrank.files import file_digest
 
 EngineName = Literal["keras", "openvino"]
 Precision = Literal["float32", "bfloat16"]
@@ -127,6 +128,17 @@ def prepare(models: Sequence[Path], name: EngineName, cache: Path) -> None:
         from lensrank.engines import openvino_engine
 
         openvino_engine.convert(models, cache)
+
+
+def model_digest(path: Path) -> str:
+    """Digest of a trained model's file.
+
+    Raises:
+        ModelError: it is not there.
+    """
+    if not path.is_file():
+        raise ModelError(f"{path}: there is no such model file. Train the model, or correct its path.")
+    return file_digest(path)
 
 
 def padded(pixels: np.ndarray, n: int) -> np.ndarray:

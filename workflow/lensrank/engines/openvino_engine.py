@@ -16,9 +16,9 @@ from typing import Any, cast
 import numpy as np
 
 from lensrank import cache as entries
-from lensrank.engines import Engine, padded
+from lensrank.engines import Engine, model_digest, padded
 from lensrank.errors import ConfigError, ModelError
-from lensrank.files import file_digest, value_digest
+from lensrank.files import value_digest
 
 BATCH = 16
 """Images per request. One fixed shape for all runs, so that a score does not depend on how images are batched. Small
@@ -140,10 +140,7 @@ def _converted(model: Path, cache: Path | None) -> tuple[bytes, bytes]:
 
 def _key(model: Path) -> str:
     """Key of a converted network in the cache."""
-    if not model.is_file():
-        raise ModelError(f"{model}: there is no such model file. Train the model, or correct its path.")
-    version = import_openvino().__version__
-    return value_digest(["openvino", CONVERSION_VERSION, version, file_digest(model)])
+    return value_digest(["openvino", CONVERSION_VERSION, import_openvino().__version__, model_digest(model)])
 
 
 def _convert(models: Sequence[Path]) -> Iterator[tuple[Path, bytes]]:
