@@ -54,6 +54,9 @@ def test_the_work_of_scoring_grows_with_images_symmetries_and_columns():
     many = resources.score(config(seeds=[0, 1, 2, 3], shard_size=5000, scoring={"symmetries": 8}))
     assert many.seconds == pytest.approx(4 * 5 * 8 * one.seconds)
     assert many.memory == one.memory
+    # Another job starts or computes on the second core meanwhile.
+    assert one.cores() == 1
+    assert many.cores() == 6
     # lastro was measured at 730 evaluations/s on two cores.
     assert many.seconds > 4 * 5000 * 8 * 2 / 730
 

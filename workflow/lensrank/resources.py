@@ -46,15 +46,17 @@ class Need(NamedTuple):
         memory: bytes at the peak, Snakemake's own processes and margins aside.
         seconds: CPU seconds on one core.
         memory_per_core: bytes that each core adds.
+        least_cores: cores for work that is worth no more.
     """
 
     memory: float
     seconds: float
     memory_per_core: float = 0
+    least_cores: int = 2
 
     def cores(self) -> int:
         """Cores that the work is worth."""
-        return min(max(math.ceil(self.seconds / SECONDS_PER_CORE), 2), MOST_CORES)
+        return min(max(math.ceil(self.seconds / SECONDS_PER_CORE), self.least_cores), MOST_CORES)
 
     def mem_mb(self, cores: int, attempt: int) -> int:
         """Megabytes to ask for."""
@@ -118,10 +120,11 @@ def convert(config: Config) -> Need:
 def score(config: Config) -> Need:
     """Scoring a shard: 10 ms per image, symmetry and column; 0.25e9 bytes.
 
-    Or 1.3e9 bytes, where the cache is gone and networks are converted once more.
+    Or 1.3e9 bytes, where the cache is gone and networks are converted once more. Two jobs of a core each end sooner
+    than one after the other with two, as one computes while the other starts.
     """
     evaluations = config.shard_size * config.scoring.symmetries * _columns(config)
-    return Need(2e9, evaluations * _size(config) * 0.010)
+    return Need(2e9, evaluations * _size(config) * 0.010, least_cores=1)
 
 
 def images_in(config: Config, shards: Sequence[str | Path]) -> int:
