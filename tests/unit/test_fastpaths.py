@@ -2,6 +2,7 @@
 
 import io
 import math
+import subprocess
 import sys
 import warnings
 
@@ -205,6 +206,15 @@ def test_a_trained_network_scores_alike_by_openvino_and_keras(tmp_path):
     assert np.abs(found - expected).max() < 1e-5
 
 
-def test_a_plain_file_needs_no_parser_of_astropy(monkeypatch):
-    monkeypatch.setitem(sys.modules, "astropy.io.fits", None)  # nor the time to import it
-    assert read_cutout(PLAIN, CUTOUT).pixels.tobytes() == pixels().tobytes()
+def test_a_plain_file_needs_no_parser_of_astropy_nor_the_time_to_import_it():
+    code = """
+import sys
+import lensrank.ingest
+from lensrank.config.settings import Cutout
+from lensrank.fits import read_cutout
+
+sys.stdout.buffer.write(read_cutout(sys.stdin.buffer.read(), Cutout()).pixels.tobytes())
+sys.exit("astropy.io.fits" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], input=PLAIN, capture_output=True, check=True)
+    assert done.stdout == pixels().tobytes()
