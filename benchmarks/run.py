@@ -39,7 +39,7 @@ class Sizes:
         ingest, archive: rows 1 to 3 and 5; 4.
         catalogue, runtime, agreement: rows 6 and 7; 8 and 17, by network; 9 and 10.
         few, many, job: row 13.
-        epoch, step: rows 11 and 12, by network; PyTorch's steps.
+        epoch, step, rounds: rows 11 and 12, by network; PyTorch's steps; rounds.
         training: row 14.
         fit, epochs: images and epochs of the networks that scoring is measured with.
         run, flat, network: row 15; row 16; the network of both.
@@ -55,8 +55,9 @@ class Sizes:
     few: int = 10000
     many: int = 100000
     job: int = 128
-    epoch: tuple[int, int] = (192, 360)
-    step: tuple[int, int] = (64, 150)
+    epoch: tuple[int, int] = (192, 180)
+    step: tuple[int, int] = (64, 90)
+    rounds: tuple[int, int] = (7, 21)
     training: int = 20000
     fit: int = 160
     epochs: int = 1
@@ -67,7 +68,23 @@ class Sizes:
 
 
 QUICK = Sizes(
-    60, 128, 128, 64, (64, 64), 128, 128, 640, 32, (130, 90), (32, 60), 300, 64, 1, 200, (100, 200), repetitions=1
+    base=60,
+    ingest=128,
+    archive=128,
+    catalogue=64,
+    runtime=(64, 64),
+    agreement=128,
+    few=128,
+    many=640,
+    job=32,
+    epoch=(130, 90),
+    step=(32, 60),
+    rounds=(1, 1),
+    training=300,
+    fit=64,
+    run=200,
+    flat=(100, 200),
+    repetitions=1,
 )
 APART = {
     "9": ("float32 engine against Keras, trained networks", Goal("<=", 1e-5), "--rows 9 10 --fit 3000 --epochs 10"),
@@ -88,7 +105,7 @@ TIMED: tuple[Group, ...] = (
     (
         ("11", "12"),
         lambda data, of: training.rows_speed(
-            data, *(dict(zip(NETWORKS, n, strict=True)) for n in (of.epoch, of.step)), 2 + of.repetitions
+            data, *(dict(zip(NETWORKS, n, strict=True)) for n in (of.epoch, of.step, of.rounds))
         ),
     ),
     (("15",), lambda data, of: whole.rows_run(data, of.run, of.network)),

@@ -19,6 +19,8 @@ VALIDATION_SHARE = 9
 """Training images for each one that chooses the epoch: 18,000 and 2,000 in the report."""
 EPOCH = 18000
 """Training images of the report: those of an epoch. Its steps are measured on fewer of them."""
+VALIDATED = 64
+"""Images of two whole calls of a network that is not trained."""
 MEMORY_GOAL = 0.3 * 2**30
 """Bytes above the array and the bare step."""
 NORMALISATION = (4.337e-13, 5.504e-12)
@@ -36,7 +38,7 @@ def make_networks(data: Data, n: int, epochs: int) -> None:
             )
 
 
-def rows_speed(data: Data, epochs: dict[str, int], steps: dict[str, int], repetitions: int) -> list[Row]:
+def rows_speed(data: Data, epochs: dict[str, int], steps: dict[str, int], rounds: dict[str, int]) -> list[Row]:
     """Measure row 11 on so many images of an epoch, by network, and row 12; PyTorch's steps go through `steps`.
 
     All three in turns, with batches that let three EfficientNetB0 in training lie in the memory of a small machine.
@@ -44,14 +46,13 @@ def rows_speed(data: Data, epochs: dict[str, int], steps: dict[str, int], repeti
     rows = []
     for network in NETWORKS:
         n = epochs[network]
-        settings = _steps(data, network, n) | {"validation": str(data.array(max(16, n // VALIDATION_SHARE)))}
-        settings["few"] = settings["batch"] * max(1, settings["steps"] // 5)
+        settings = _steps(data, network, n) | {"validation": str(data.array(VALIDATED))}
         tasks = {"ours": "training.epoch", "bare": "training.step"}
         programs = {name: Program(task, settings, environment=TENSORFLOW) for name, task in tasks.items()}
         peer = _steps(data, network, steps[network]) | {"compiled": False}
         if torch := os.environ.get(TORCH):
             programs["torch"] = Program("torchpeer.train", peer, python=torch)
-        seconds = in_turns(programs, repetitions)
+        seconds = in_turns(programs, rounds[network])
         done = {"ours": EPOCH, "bare": settings["batch"] * settings["steps"], "torch": peer["batch"] * peer["steps"]}
         each = {name: [time / done[name] for time in times] for name, times in seconds.items()}
         rows += [_epoch_row(network, settings, each), _step_row(network, settings, each)]
@@ -62,8 +63,8 @@ def _epoch_row(network: str, settings: dict[str, Any], each: dict[str, list[floa
     """Row 11, from seconds an image."""
     row = Row("11", f"train {network}: an epoch, augmented, with validation", "the bare step on one batch", _EPOCH)
     row.ours, row.theirs, row.ratios = rate(1, each["ours"]), rate(1, each["bare"]), ratios(each["bare"], each["ours"])
-    epochs = f"{settings['few']:,} and {settings['batch'] * settings['steps']:,}"
-    row.note = f"{EPOCH:,} images, from epochs of {epochs}; batches of {settings['batch']}"
+    batch, steps = settings["batch"], settings["steps"]
+    row.note = f"{EPOCH:,} images, from epochs of {batch * steps:,}; batches of {batch}"
     row.costs = {f"train_seconds_{network}": median(each["ours"])}
     return row
 
@@ -128,31 +129,45 @@ def _part(images: np.ndarray, labels: list[int]) -> Any:
 
 
 def task_epoch(settings: dict[str, Any]) -> Callable[[], float]:
-    """An epoch of `EPOCH` images as `train` goes through it, its state written to disk; from two that are shorter.
+    """An epoch of `EPOCH` images as `train` goes through it, its state written to disk; from one that is shorter.
 
-    What the one takes more than the other is what its images take; the rest, such as the state, an epoch takes once.
+    An image takes what it takes between the end of the first batch and that of the last, one that is validated its
+    share of whole calls. The rest, such as the first batch and the state, an epoch takes once.
     """
     from lensrank import resume
 
     images, validation = np.load(settings["images"]), np.load(settings["validation"])
-    trainer, epochs = _trainer(settings), iter(range(1, 1000))
+    part, trainer, epochs = _part(images, settings["labels"]), _trainer(settings), iter(range(1, 1000))
     folder = Path(settings["save"]).with_suffix(".state")
-
-    def epoch(n: int) -> float:
-        part = _part(images[:n], settings["labels"])
-        began = time.perf_counter()
-        trainer.train_epoch(part, next(epochs))
-        trainer.logits(validation[: n // VALIDATION_SHARE])
-        weights = trainer.weights()
-        resume.save(folder, resume.State([], weights, trainer.optimizer_state(), weights), "benchmark")
-        return time.perf_counter() - began
+    ends = _note_ends_of_batches(trainer.model)
 
     def run() -> float:
-        few, n = settings["few"], len(images)
-        short, long = epoch(few), epoch(n)
-        return short + (long - short) * (EPOCH - few) / (n - few)
+        ends.clear()
+        began = time.perf_counter()
+        trainer.train_epoch(part, next(epochs))
+        trained = time.perf_counter()
+        trainer.logits(validation)
+        validated = time.perf_counter()
+        weights = trainer.weights()
+        resume.save(folder, resume.State([], weights, trainer.optimizer_state(), weights), "benchmark")
+        saved = time.perf_counter()
+        batches, steady = len(ends), ends[-1] - ends[0]
+        each = steady / (len(images) * (batches - 1) / batches)
+        once = (trained - began - steady) + (saved - validated)
+        return once + EPOCH * each + EPOCH / VALIDATION_SHARE * (validated - trained) / len(validation)
 
     return run
+
+
+def _note_ends_of_batches(model: Any) -> list[float]:
+    """Have `fit` note when each batch has ended; gives the list that it notes them in."""
+    import keras
+
+    ends: list[float] = []
+    fit = model.fit
+    watch = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: ends.append(time.perf_counter()))
+    model.fit = lambda *args, callbacks, **more: fit(*args, callbacks=[*callbacks, watch], **more)
+    return ends
 
 
 def task_fit(settings: dict[str, Any]) -> Callable[[], dict[str, float]]:
