@@ -165,7 +165,7 @@ def _note_ends_of_batches(model: Any) -> list[float]:
 
     ends: list[float] = []
     fit = model.fit
-    watch = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: ends.append(time.perf_counter()))
+    watch = keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_, **__: ends.append(time.perf_counter()))
     model.fit = lambda *args, callbacks, **more: fit(*args, callbacks=[*callbacks, watch], **more)
     return ends
 
