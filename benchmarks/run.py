@@ -55,9 +55,9 @@ class Sizes:
     few: int = 10000
     many: int = 100000
     job: int = 128
-    epoch: tuple[int, int] = (192, 180)
-    step: tuple[int, int] = (64, 90)
-    rounds: tuple[int, int] = (7, 21)
+    epoch: tuple[int, int] = (128, 180)
+    step: tuple[int, int] = (32, 90)
+    rounds: tuple[int, int] = (13, 21)
     training: int = 20000
     fit: int = 160
     epochs: int = 1

@@ -81,9 +81,9 @@ def _step_row(network: str, settings: dict[str, Any], each: dict[str, list[float
 
 
 def _steps(data: Data, network: str, n: int) -> dict[str, Any]:
-    """Settings of steps through n images: in batches of 64 at most, as those of 256 take too long to be repeated."""
+    """Settings of steps through n images: in batches of 32 at most, as long steps cannot be repeated often."""
     settings = data.training(network, n)
-    batch = min(settings["model"]["batch_size"], 64, n)
+    batch = min(settings["model"]["batch_size"], 32, n)
     settings["model"] |= {"batch_size": batch}
     return settings | {"batch": batch, "steps": -(-n // batch), "threads": len(os.sched_getaffinity(0))}
 

@@ -45,19 +45,17 @@ class Run(NamedTuple):
 def rows_run(data: Data, n: int, network: str) -> list[Row]:
     """Measure row 15 on n images that are all different, `RUNS` times, each between rounds of the bare runtime."""
     images = data.folder(n)
-    settings = {"network": data.network(network), "shard": data.shard(2048), "scratch": data.scratch}
     raw = in_turns({"raw": Program("ingest.raw", {"images": images})}, 1)["raw"][0]  # from the page cache
-    bare, runs = [_bare(settings, n)], []
+    bare, runs = [_bare(data, network, n)], []
     for _ in range(RUNS):
         runs.append(_run(data, images, network))
-        bare.append(_bare(settings, n))
+        bare.append(_bare(data, network, n))
     limits = [raw / 2 + n * median(before + after) for before, after in pairwise(bare)]
     run, limit = sorted(zip(runs, limits, strict=True), key=lambda pair: pair[0].seconds / pair[1])[RUNS // 2]
     row = Row("15", f"whole run of {n:,} images, {network}, float32, 2 cores", "sum of the limits", Goal("<=", 1.3))
     row.ours, row.theirs = f"{run.seconds:,.0f} s", f"{limit:,.0f} s: reading {raw / 2:.1f}, bare runtime the rest"
     row.ratios = [run.seconds / limit for run, limit in zip(runs, limits, strict=True)]
-    pace = "; ".join(", ".join(f"{1 / seconds:,.0f}" for seconds in rounds) for rounds in bare)
-    row.note = f"the run in the middle: {run.describe()}; bare before, between and after the runs, images/s: {pace}"
+    row.note = f"the run in the middle: {run.describe()}; {_pace(bare)}"
     row.costs = {"run_images": n, "run_seconds": run.seconds}
     row.costs |= {f"run_{name}_seconds": seconds / n for name, (seconds, _) in run.stages.items() if name != "convert"}
     row.costs |= {f"{name}_bytes": size / n for name, size in run.sizes.items()}
@@ -69,11 +67,15 @@ def rows_flat(data: Data, numbers: tuple[int, ...], network: str) -> list[Row]:
 
     Judged by the seconds of all jobs, their starts included, in either direction: the cost of the most expensive number
     of images over that of the cheapest. The conversion of a network is a cost of the network and not of an image, so it
-    is left out. Snakemake's own start, the same for all of them, stands in the wall time.
+    is left out. Snakemake's own start, the same for all of them, stands in the wall time. How fast the machine was
+    between the runs stands in the note.
     """
-    runs = {n: _run(data, _links(data, n), network) for n in sorted(numbers)}
+    bare, runs = [_bare(data, network, min(numbers))], {}
+    for n in sorted(numbers):
+        runs[n] = _run(data, _links(data, n), network)
+        bare.append(_bare(data, network, min(numbers)))
     cost = {n: sum(run.stages[stage][0] for stage in run.stages if stage != "convert") / n for n, run in runs.items()}
-    images = " and ".join(f"{n:,}" for n in runs)
+    images = ", ".join(f"{n:,}" for n in runs)
     row = Row(
         "16",
         f"cost per image, {images} images, {network}, float32, its conversion aside",
@@ -83,15 +85,22 @@ def rows_flat(data: Data, numbers: tuple[int, ...], network: str) -> list[Row]:
     row.ours = "; ".join(f"{1000 * seconds:.2f} ms" for seconds in cost.values())
     row.theirs = f"{1000 * min(cost.values()):.2f} ms"
     row.ratios = [max(cost.values()) / min(cost.values())]
-    row.note = "; ".join(f"{n:,} images: {run.describe()}" for n, run in runs.items())
+    described = "; ".join(f"{n:,} images: {run.describe()}" for n, run in runs.items())
+    row.note = f"{described}; {_pace(bare)}"
     return [row]
 
 
-def _bare(settings: dict[str, object], n: int) -> list[float]:
+def _bare(data: Data, network: str, n: int) -> list[float]:
     """Seconds per image of the bare runtime, in rounds as long as a job that scores a shard of n images."""
     images = min(n, DEFAULT_SHARD)
+    settings = {"network": data.network(network), "shard": data.shard(2048), "scratch": data.scratch}
     bare = Program("scoring.bare", {**settings, "precision": "float32", "n": images})
     return [seconds / images for seconds in in_turns({"bare": bare}, 3)["bare"]]
+
+
+def _pace(bare: list[list[float]]) -> str:
+    rates = "; ".join(", ".join(f"{1 / seconds:,.0f}" for seconds in rounds) for rounds in bare)
+    return f"bare before, between and after the runs, images/s: {rates}"
 
 
 def _run(data: Data, images: Path, network: str) -> Run:
