@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import wrap
 
 import numpy as np
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
@@ -84,7 +85,7 @@ _NUMBERS = ("ratio", "least", "greatest")
 def _draw(rows: Sequence[Row], machine: Mapping[str, str], output: Path) -> None:
     """How far each row is beyond its goal, or short of it."""
     subtitle = f"{machine['CPU']}, {machine['cores']} cores; {machine['date']}\n"
-    subtitle += "median, least and greatest; right of the line: met"
+    subtitle += "median, least and greatest; right of the line: met; bold: may not fail"
     with drawing(output, "Ratios over their goals", subtitle) as figure:
         axes = figure.add_subplot()
         for place, row in enumerate(reversed(rows)):
@@ -93,10 +94,14 @@ def _draw(rows: Sequence[Row], machine: Mapping[str, str], output: Path) -> None
             colour = BLUE if row.verdict == "met" else VERMILLION
             axes.plot(over[1:], [place, place], color=colour, lw=2)
             axes.plot(over[0], place, "o", color=colour, ms=5)
-        names = [f"{row.number}  {row.what}" for row in reversed(rows)]
-        axes.set_yticks(range(len(rows)), [name[:64] for name in names], fontsize=6)
+        names = [f"{row.number}  {row.what}".replace("`", "") for row in reversed(rows)]
+        axes.set_yticks(range(len(rows)), ["\n".join(wrap(name, 50)) for name in names], fontsize=6)
+        for row, label in zip(reversed(rows), axes.get_yticklabels(), strict=True):
+            label.set_fontweight("bold" if row.number in BOLD else "normal")
         axes.axvline(1, color=GREY)
-        axes.set(xscale="log", xlabel="ratio over goal (inverse where less is better)")
+        axes.set(xscale="log")
+        axes.set_xlabel("ratio over goal (inverse where less is better)", fontsize=9)
+        axes.tick_params(axis="x", labelsize=9)
         # The figures' style takes no text for mathematics, as the usual labels of powers are, of minor ticks too.
         least, greatest = axes.get_xlim()
         few = MaxNLocator(6, steps=(1, 2, 10))

@@ -157,7 +157,8 @@ def rows_memory(data: Data, small: int, large: int, few: int) -> list[Row]:
     for seeds in (1, SEEDS):
         settings = {"shard": data.shard(few), "seeds": seeds, "scratch": data.scratch}
         found = once(Program("scoring.memory", {**settings, "network": data.network("efficientnetb0")}))
-        whole = Row("13", f"peak memory of a scoring job, EfficientNetB0, {seeds} seeds", "1.5 GiB", Goal("<=", 1.0))
+        what = f"peak memory of a scoring job, EfficientNetB0, {seeds} seed{'s' * (seeds > 1)}"
+        whole = Row("13", what, "1.5 GiB", Goal("<=", 1.0))
         whole.ours, whole.ratios = f"{found['job'] / 2**30:.2f} GiB", [found["job"] / MEMORY_GOAL]
         whole.note = (
             f"its process and the one that converts, together; the first alone {found['process'] / 2**30:.2f} GiB"
