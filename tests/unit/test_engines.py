@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from needs import needs_tensorflow
 
 from lensrank import engines
 from lensrank.config.settings import Model
@@ -22,9 +23,6 @@ from lensrank.shards import ShardWriter
 PROJECT = Path(__file__).resolve().parents[2]
 MEAN, STD, MASKED = 4.337e-13, 5.504e-12, 100.0
 SHAPE = (21, 21, 2)
-tensorflow_only = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="OpenVINO converts by way of TensorFlow"
-)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +85,7 @@ def _convolution(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndar
     return sum(parts) + bias
 
 
-@pytest.mark.parametrize("name", ["keras", pytest.param("openvino", marks=tensorflow_only)])
+@pytest.mark.parametrize("name", ["keras", pytest.param("openvino", marks=needs_tensorflow)])
 def test_float32_scores_are_the_networks(name, model, pixels, cache):
     expected = by_hand(model, pixels)
     assert expected.std() > 0.05
@@ -96,7 +94,7 @@ def test_float32_scores_are_the_networks(name, model, pixels, cache):
     assert engine.device
 
 
-@pytest.mark.parametrize("name", ["keras", pytest.param("openvino", marks=tensorflow_only)])
+@pytest.mark.parametrize("name", ["keras", pytest.param("openvino", marks=needs_tensorflow)])
 def test_a_score_does_not_depend_on_how_images_are_batched(name, model, pixels, cache):
     engine = make_engine(model, SHAPE, name, "float32", 16, 2, cache)
     parts = [pixels[:5], pixels[5:6], pixels[6:6], pixels[6:]]
@@ -107,7 +105,7 @@ def test_a_score_does_not_depend_on_how_images_are_batched(name, model, pixels, 
     assert engine.stream([]) == []
 
 
-@pytest.mark.parametrize("name", ["keras", pytest.param("openvino", marks=tensorflow_only)])
+@pytest.mark.parametrize("name", ["keras", pytest.param("openvino", marks=needs_tensorflow)])
 def test_a_block_that_cannot_be_read_ends_a_stream_and_not_the_engine(name, model, pixels, cache):
     def blocks():
         yield pixels
@@ -121,7 +119,7 @@ def test_a_block_that_cannot_be_read_ends_a_stream_and_not_the_engine(name, mode
     assert np.array_equal(engine(pixels), expected)
 
 
-@tensorflow_only
+@needs_tensorflow
 @pytest.mark.skipif(
     not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2, reason="needs Linux and two cores"
 )
@@ -139,7 +137,7 @@ def test_jobs_side_by_side_are_not_bound_to_the_same_cores(model, pixels, cache)
     assert bound == {frozenset(free)}
 
 
-@tensorflow_only
+@needs_tensorflow
 def test_a_job_that_scores_with_keras_uses_onednn(model, pixels, tmp_path):
     shard = tmp_path / "shard-0000.h5"
     with ShardWriter(shard, ("A", "B"), SHAPE[:2], "test") as writer:
@@ -154,7 +152,7 @@ def test_a_job_that_scores_with_keras_uses_onednn(model, pixels, tmp_path):
     assert any("exec" in line and "convolution" in line for line in done.stdout.splitlines())
 
 
-@tensorflow_only
+@needs_tensorflow
 def test_a_converted_network_is_kept_and_remade_when_damaged(model, pixels, cache, monkeypatch, caplog):
     scores = make_engine(model, SHAPE, "openvino", "float32", 128, 2, cache)(pixels)
     runs = []
@@ -172,7 +170,7 @@ def test_a_converted_network_is_kept_and_remade_when_damaged(model, pixels, cach
     assert np.array_equal(again, scores)
 
 
-@tensorflow_only
+@needs_tensorflow
 def test_several_networks_are_converted_at_once_and_a_bad_one_is_named(model, pixels, cache, tmp_path, monkeypatch):
     twin = shutil.copy(model, tmp_path / "twin.keras")
     keras.models.load_model(model, compile=False).save(tmp_path / "other.keras")
@@ -188,7 +186,7 @@ def test_several_networks_are_converted_at_once_and_a_bad_one_is_named(model, pi
     prepare([tmp_path / "gone.keras"], "keras", cache)
 
 
-@pytest.mark.parametrize("name", ["keras", pytest.param("openvino", marks=tensorflow_only)])
+@pytest.mark.parametrize("name", ["keras", pytest.param("openvino", marks=needs_tensorflow)])
 def test_a_model_for_other_images_is_refused(name, model, cache):
     with pytest.raises(ModelError, match=r"model\.keras.*(?s:.)*cutout\.shape"):
         make_engine(model, (21, 20, 2), name, "float32", 16, 2, cache)

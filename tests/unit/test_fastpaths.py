@@ -6,11 +6,10 @@ import subprocess
 import sys
 import warnings
 
-import keras
 import numpy as np
-import pytest
 from astropy.io import fits
 from badinput import PLAIN, ROWS, SHAPE, image_bytes, pixels, write
+from needs import needs_tensorflow
 
 from lensrank.config import settings
 from lensrank.engines import make_engine
@@ -182,7 +181,7 @@ def test_random_images_are_those_that_astropy_reads():
         assert (Flag.MASKED in cutout.flags) == bool((expected == 100).any())
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="OpenVINO converts by way of TensorFlow")
+@needs_tensorflow
 def test_a_trained_network_scores_alike_by_openvino_and_keras(tmp_path):
     rng = np.random.default_rng(22)
     labels = (np.arange(96) % 2).astype(np.int8)

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from astropy.io import fits
 from matplotlib.image import imread
+from needs import REAL_DATA, needs_real_data
 from scipy.stats import spearmanr
-from test_real_data import DATA
 
 from lensrank.errors import DataError
 from lensrank.fidelity import real
@@ -27,7 +27,6 @@ from lensrank.simulate.survey import SurveySettings, simulate
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "fidelity.py"
 SIGMA = 7.75e-13
-needs_real_data = pytest.mark.skipif(not (DATA / "samples").is_dir(), reason="no real images at hand")
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +215,7 @@ def test_a_set_that_cannot_be_compared_is_named(folder: Path, tmp_path: Path) ->
 @needs_real_data
 @pytest.mark.parametrize("sample", real.SAMPLES, ids=lambda sample: sample.id)
 def test_figures_of_the_real_images_are_those_of_their_files(sample: real.Sample) -> None:
-    (path,) = (DATA / "samples").rglob(f"imageEUC_VIS-{sample.id}.fits")
+    (path,) = (REAL_DATA / "samples").rglob(f"imageEUC_VIS-{sample.id}.fits")
     seen = measure(fits.getdata(path))
     assert seen.noise == pytest.approx(sample.noise, rel=1e-3)
     np.testing.assert_allclose(seen.autocorrelation, sample.autocorrelation, atol=1e-4)
@@ -227,7 +226,7 @@ def test_figures_of_the_real_images_are_those_of_their_files(sample: real.Sample
 
 @needs_real_data
 def test_figures_of_the_real_table_are_those_of_its_file() -> None:
-    table = pd.read_csv(DATA / "classifications.csv")
+    table = pd.read_csv(REAL_DATA / "classifications.csv")
     table.columns = ["id", "is_lens", "area", "lensed_pixels", "lensed_flux"]
     table["radius"] = np.sqrt(table["area"] / np.pi) * 206264.806
     lenses = table[table["is_lens"] == 1]

@@ -4,28 +4,24 @@ They are looked for in the folder that LENSRANK_REAL_DATA names, else in shared/
 FITS files of the space-based training set, and `classifications.csv`.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 from astropy.io import fits
+from needs import REAL_DATA, needs_real_data
 from surveys import Survey
 
 from lensrank.config.settings import Cutout, Dataset, Split
 from lensrank.split import make_split
 from lensrank.truth import read_truth
 
-DATA = Path(os.environ.get("LENSRANK_REAL_DATA", Path(__file__).resolve().parents[3] / "shared/data"))
-pytestmark = pytest.mark.skipif(
-    not (DATA / "samples").is_dir(), reason="no real images at hand: LENSRANK_REAL_DATA names no folder that has them"
-)
+pytestmark = needs_real_data
 
 
 def test_real_images_go_through_ingest_bit_for_bit(tmp_path: Path) -> None:
-    files = {path.stem.rpartition("-")[2]: path for path in (DATA / "samples").rglob("*.fits")}
-    survey = Survey(DATA / "samples", tmp_path, cutout=Cutout(), shard_size=1000, truth=None).index().ingest()
+    files = {path.stem.rpartition("-")[2]: path for path in (REAL_DATA / "samples").rglob("*.fits")}
+    survey = Survey(REAL_DATA / "samples", tmp_path, cutout=Cutout(), shard_size=1000, truth=None).index().ingest()
     table, images = survey.shard()
     assert set(table.id) == set(files)
     for id, image, ra, dec in zip(table.id, images, table.ra, table.dec, strict=True):
@@ -37,7 +33,7 @@ def test_real_images_go_through_ingest_bit_for_bit(tmp_path: Path) -> None:
 
 
 def test_the_real_table_is_split_as_the_report_did() -> None:
-    truth = read_truth(DATA / "classifications.csv", Dataset())
+    truth = read_truth(REAL_DATA / "classifications.csv", Dataset())
     images = pd.DataFrame({"id": list(truth.index), "shard": "shard-0000", "row": range(len(truth))})
     split = make_split(images, truth, Split())
     counts = split.groupby(["part", "label"]).size()

@@ -8,9 +8,9 @@ from lensrank.errors import Refused
 from lensrank.staging import StageWriter
 
 FULL = Path("/dev/full")
+pytestmark = pytest.mark.skipif(not FULL.exists(), reason="a device that is always full is one of Linux")
 
 
-@pytest.mark.skipif(not FULL.exists(), reason="a device that is always full is one of Linux")
 @pytest.mark.parametrize("full", ["shard-0000", "shard-0001"])
 def test_a_full_disk_is_told_with_the_file_that_lacks_its_bytes(full, tmp_path):
     # A few bytes reach the disk when the next shard is begun, or at the end: by then another file may be open.
@@ -26,7 +26,6 @@ def test_a_full_disk_is_told_with_the_file_that_lacks_its_bytes(full, tmp_path):
         put_two()
 
 
-@pytest.mark.skipif(not FULL.exists(), reason="a device that is always full is one of Linux")
 def test_a_full_disk_is_told_at_once_of_a_large_file(tmp_path):
     (tmp_path / "staged").mkdir()
     (tmp_path / "staged/shard-0001.bytes").symlink_to(FULL)
