@@ -132,7 +132,8 @@ def task_epoch(settings: dict[str, Any]) -> Callable[[], float]:
     """An epoch of `EPOCH` images as `train` goes through it, its state written to disk; from one that is shorter.
 
     An image takes what it takes between the end of the first batch and that of the last, one that is validated its
-    share of whole calls. The rest, such as the first batch and the state, an epoch takes once.
+    share of whole calls. The rest, such as the first batch (counted again among all images) and the state, an epoch
+    takes once.
     """
     from lensrank import resume
 
